@@ -1,0 +1,66 @@
+"""Checks that what the configuration names is there: files, groups, extras."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from paceline.config import document as toml
+from paceline.config.model import Config
+from paceline.config.schema import did_you_mean, dotted, show
+from paceline.errors import Problem
+
+
+def problems(config: Config, document: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield a Problem for each path, dependency group or extra that does not exist."""
+    for group in config.groups:
+        for path in group.paths:
+            if not _exists(config.root / path):
+                yield _problem(path, "which does not exist", "groups", group.name, "paths")
+    if config.constraints and not _exists(config.root / config.constraints, file=True):
+        yield _problem(config.constraints, "which is not a file", "constraints")
+    for path in config.test_requirements:
+        if not _exists(config.root / path, file=True):
+            yield _problem(path, "which is not a file", "test_requirements")
+    groups = toml.table(document, "dependency-groups")
+    where = "which is not in [dependency-groups]"
+    yield from _unknown(config.test_groups, groups, where, "test_groups")
+    yield from _unknown(config.tool_groups, groups, where, "tool_groups")
+    if _extras_are_known(document):
+        extras = toml.table(document, "project", "optional-dependencies")
+        where = "which is not in [project.optional-dependencies]"
+        yield from _unknown(config.test_extras, extras, where, "test_extras")
+
+
+def _extras_are_known(document: Mapping[str, Any]) -> bool:
+    """Whether pyproject.toml is the place that lists the extras.
+
+    Without [project], or with dynamic ones, only the build backend knows them.
+    """
+    dynamic = toml.table(document, "project").get("dynamic")
+    return toml.has(document, "project") and not (
+        isinstance(dynamic, list) and "optional-dependencies" in dynamic
+    )
+
+
+def _exists(path: Path, *, file: bool = False) -> bool:
+    try:
+        return path.is_file() if file else path.exists()
+    except (OSError, ValueError):
+        # A name too long for the file system, for one.
+        return False
+
+
+def _unknown(
+    names: tuple[str, ...], known: Mapping[str, Any], where: str, key: str
+) -> Iterator[Problem]:
+    normalized = {toml.normalized(name) for name in known}
+    for name in names:
+        if toml.normalized(name) not in normalized:
+            yield _problem(name, where, key, suggestion=did_you_mean(name, known))
+
+
+def _problem(value: str, text: str, *key: str, suggestion: str = "") -> Problem:
+    full = dotted("tool", "paceline", *key)
+    return Problem(toml.FILE, full, f"found {show(value)}, {text}", suggestion)

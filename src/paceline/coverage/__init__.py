@@ -1,0 +1,1 @@
+"""Combining coverage over shards, exactly or not at all."""

@@ -1,0 +1,182 @@
+"""The Python environments that tests and tools run in, made by uv and reused while nothing changed.
+
+One environment serves all test sessions of a Python version. A stamp inside it holds the
+digest of everything it was made from; while the digest is the same, uv is not started.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+from paceline import process, store
+from paceline.config import document
+from paceline.config.model import Config
+from paceline.errors import CheckFailed, MissingTool
+
+STAMP = "paceline-environment.json"
+#: Changes when environments are made in another way, so that old ones are made anew.
+RECIPE = 1
+
+
+@dataclass(frozen=True)
+class Environment:
+    """An environment that is ready: its interpreter, and the variables its programs need."""
+
+    python: Path
+    variables: Mapping[str, str]
+
+
+def tests(config: Config, version: str | None = None) -> Environment:
+    """Return the environment for the test sessions of Python `version` (None: this one's).
+
+    Raises MissingTool if that interpreter is not installed, CheckFailed if installing fails.
+    """
+    return _ready(config, "tests", version, _test_requirements(config))
+
+
+def tools(config: Config) -> Environment:
+    """Return the environment for lint, types and security; raises as `tests` does."""
+    requirements = _test_requirements(config)
+    for group in config.tool_groups:
+        requirements += ["--group", group]
+    return _ready(config, "tools", None, [*requirements, *config.tools])
+
+
+def _ready(config: Config, kind: str, version: str | None, requirements: list[str]) -> Environment:
+    if config.environment == "current":
+        _refuse_other_version(version)
+        return Environment(Path(sys.executable), _variables(Path(sys.executable).parent))
+    wanted = version or f"{sys.version_info.major}.{sys.version_info.minor}"
+    folder = config.root / ".paceline" / "environments" / f"{kind}-{wanted}"
+    digest = _digest(config, wanted, requirements)
+    if _stamped(folder) != digest:
+        # Imported here: a ready environment must not pay for it.
+        from filelock import FileLock
+
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f"{folder.name}.lock")):
+            if _stamped(folder) != digest:
+                _build(config, folder, version or sys.executable, requirements)
+                store.write_json(folder / STAMP, {"digest": digest})
+    programs = _programs(folder)
+    return Environment(_interpreter(folder), {**_variables(programs), "VIRTUAL_ENV": str(folder)})
+
+
+def _refuse_other_version(version: str | None) -> None:
+    current = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if version is not None and version != current:
+        raise MissingTool(
+            f'environment = "current" is Python {current}, the session wants {version}',
+            f'run nox with Python {version}, or set environment = "uv"',
+        )
+
+
+def _variables(programs: Path) -> dict[str, str]:
+    return {"PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', '')}"}
+
+
+def _programs(folder: Path) -> Path:
+    return folder / ("Scripts" if os.name == "nt" else "bin")
+
+
+def _interpreter(folder: Path) -> Path:
+    return _programs(folder) / ("python.exe" if os.name == "nt" else "python")
+
+
+def _stamped(folder: Path) -> str | None:
+    stamp = store.read_json(folder / STAMP, "environment stamp")
+    known = isinstance(stamp, dict) and _interpreter(folder).exists()
+    return stamp.get("digest") if known else None
+
+
+def _build(config: Config, folder: Path, python: str, requirements: list[str]) -> None:
+    print(f"paceline: making the environment {folder.name} ...", file=sys.stderr)
+    uv = _uv()
+    env = {"UV_PYTHON_DOWNLOADS": os.environ.get("UV_PYTHON_DOWNLOADS", "never")}
+    made = process.run(
+        [uv, "venv", "--clear", "--quiet", "--python", python, folder], cwd=config.root, env=env
+    )
+    if made.exit_code:
+        raise MissingTool(
+            f"no environment for Python {python}: {made.output.strip()}",
+            f"install Python {python} (uv python install {python}), "
+            "or take it out of tool.paceline.python",
+        )
+    command = [uv, "pip", "install", "--quiet", "--python", _interpreter(folder), *requirements]
+    installed = process.run(command, cwd=config.root, env=env)
+    if installed.exit_code:
+        raise CheckFailed(
+            f"installing into {folder.name} failed:\n{installed.output.strip()}",
+            "mend the project's dependencies and run this again",
+        )
+
+
+def _uv() -> Path:
+    # The uv that was installed with Paceline comes first, so that no set-up step is needed.
+    beside = Path(sys.executable).with_name("uv.exe" if os.name == "nt" else "uv")
+    return beside if beside.exists() else process.find_tool("uv")
+
+
+def _test_requirements(config: Config) -> list[str]:
+    """Return the arguments of `uv pip install` for the project and what its tests need."""
+    arguments: list[str] = []
+    if config.constraints:
+        arguments += ["--constraints", config.constraints]
+    if _installable(config.root):
+        extras = f"[{','.join(config.test_extras)}]" if config.test_extras else ""
+        arguments += ["--editable", f".{extras}"]
+    for group in config.test_groups:
+        arguments += ["--group", group]
+    for file in config.test_requirements:
+        arguments += ["--requirements", file]
+    return arguments + _own_requirement(config.root)
+
+
+def _installable(root: Path) -> bool:
+    if (root / "setup.py").exists():
+        return True
+    table = document.read(root)
+    return "project" in table or "build-system" in table
+
+
+def _own_requirement(root: Path) -> list[str]:
+    """Return how to install this very Paceline: from where it came (PEP 610), else by version."""
+    distribution = importlib.metadata.distribution("paceline")
+    source = json.loads(distribution.read_text("direct_url.json") or "{}")
+    if not source.get("url", "").startswith("file:"):
+        return [f"paceline=={distribution.version}"]
+    path = Path(unquote(urlparse(source["url"]).path))
+    if path == root.resolve():
+        return []  # the project is Paceline itself and is installed already
+    editable = source.get("dir_info", {}).get("editable", False)
+    return [*(["--editable"] if editable else []), str(path)]
+
+
+def _digest(config: Config, version: str, requirements: list[str]) -> str:
+    table = dict(document.read(config.root))
+    tools = table.pop("tool", {})
+    # Linter settings do not change an environment; build back ends and uv's settings may.
+    backends = ("uv", "hatch", "setuptools", "poetry", "flit", "pdm", "maturin", "scikit-build")
+    parts = [
+        json.dumps([RECIPE, version, sys.executable, requirements], sort_keys=True),
+        json.dumps(table, sort_keys=True, default=str),
+        json.dumps({name: tools.get(name) for name in backends}, sort_keys=True, default=str),
+    ]
+    files = [*config.test_requirements, config.constraints, "setup.py", "setup.cfg"]
+    for name in filter(None, files):
+        path = config.root / name
+        parts.append(path.read_text(encoding="utf-8") if path.is_file() else "")
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def consistency_command(config: Config) -> tuple[str, ...]:
+    """Return the command that checks that the test environment's packages fit together."""
+    return (str(_uv()), "pip", "check", "--python", str(tests(config).python))

@@ -1,0 +1,1 @@
+"""Deciding which tests a change can affect: too many rather than too few."""

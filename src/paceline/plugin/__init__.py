@@ -1,0 +1,68 @@
+"""The pytest adapter: inert unless Paceline's sessions and tasks pass it their options.
+
+A plain `pytest` or `pytest --splits N --group K` is left exactly as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import pytest
+
+from paceline.plugin.options import add_options, is_worker, settle_options
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare Paceline's options."""
+    add_options(parser)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, object, object]:
+    """Measure coverage where neither addopts nor the user asked for it."""
+    known = early_config.known_args_namespace
+    if known.paceline_result and not known.cov_source:
+        known.cov_source = _coverage_source(early_config, known.paceline_source)
+    return (yield)
+
+
+def _coverage_source(config: pytest.Config, packages: list[str]) -> list[str | bool]:
+    from coverage import Coverage
+
+    file = config.known_args_namespace.cov_config or ".coveragerc"
+    settings = Coverage(config_file=file, data_file=None)
+    chosen = ("run:source", "run:source_pkgs", "run:source_dirs", "run:include")
+    # True is pytest-cov's word for "what coverage's own configuration says".
+    return [True] if any(settings.get_option(key) for key in chosen) else [*packages] or [True]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object]:
+    """Settle the number of workers before xdist reads it."""
+    option = config.option
+    if option.paceline_group and not is_worker(config):
+        chosen = option.numprocesses is not None or option.tx or option.usepdb
+        if not chosen and option.paceline_workers > 0:
+            option.numprocesses = option.paceline_workers
+    return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Register what this run needs; nothing in a run that is not Paceline's."""
+    if not config.option.paceline_group:
+        return
+    settle_options(config)
+    # Imported here, so that a plain pytest run does not pay for them.
+    from paceline.plugin.limit import TimeLimit
+    from paceline.plugin.testmon import TestmonGuard
+
+    config.pluginmanager.register(TimeLimit(config), "paceline-limit")
+    config.pluginmanager.register(TestmonGuard(), "paceline-testmon-guard")
+    if config.option.paceline_result:
+        from paceline.plugin.record import Recorder
+        from paceline.plugin.shard import ShardSelection
+
+        selection = ShardSelection(config)
+        config.pluginmanager.register(selection, "paceline-shard")
+        config.pluginmanager.register(Recorder(config, selection), "paceline-record")

@@ -1,0 +1,49 @@
+"""Paceline's pytest options, and how they combine with the project's own."""
+
+from __future__ import annotations
+
+import pytest
+
+from paceline.config.model import AUTO
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare the options that sessions and tasks pass."""
+    group = parser.getgroup("paceline", "Paceline (set by its nox sessions and invoke tasks)")
+    add = group.addoption
+    add("--paceline-group", default="", help="the test group that runs")
+    add("--paceline-result", default="", help="folder for the shard's results")
+    add("--paceline-marker", default="", help="marker expression that belongs to the group")
+    add("--paceline-narrow-marker", default="", help="marker expression inside the shard")
+    add("--paceline-narrow-keyword", default="", help="keyword expression inside the shard")
+    add("--paceline-workers", type=int, default=0, help="xdist workers unless -n is given")
+    add("--paceline-source", action="append", default=[], help="code to measure if none is named")
+    add("--paceline-timeout", default=AUTO, help="seconds a test may take")
+    add("--paceline-shard", default="", help=pytest_split_note())
+
+
+def pytest_split_note() -> str:
+    """Return the help of the one option that people do not set themselves."""
+    return "set from pytest-split's --splits and --group; carries them to xdist workers"
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Return whether this process is an xdist worker."""
+    return hasattr(config, "workerinput")
+
+
+def settle_options(config: pytest.Config) -> None:
+    """Take over pytest-split's options and add the group's marker to the project's own.
+
+    pytest-split must not select as well: with tests in random order it loses some.
+    """
+    option = config.option
+    if is_worker(config):
+        return  # settled by the controller, whose options the workers are given
+    if option.splits and option.group:
+        option.paceline_shard = f"{option.group}/{option.splits}"
+    if option.paceline_result:
+        option.splits = option.group = None
+    if option.paceline_marker:
+        both = f"({option.markexpr}) and ({option.paceline_marker})"
+        option.markexpr = both if option.markexpr else option.paceline_marker

@@ -1,0 +1,1 @@
+"""The pre-push flow: which checks a change needs, running them, and saying what came out."""

@@ -1,0 +1,55 @@
+"""The sessions `tests-<group>`: one shard (or the whole) of a group, results left in its folder."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import nox
+
+from paceline import environment, process, testrun
+from paceline.config.model import Config, Group
+from paceline.errors import CheckFailed
+from paceline.hang import Watch
+from paceline.plugin.limit import FOLDER_VARIABLE
+from paceline.sharding import durations, result
+
+
+def run_tests(session: nox.Session, config: Config, group: Group, version: str | None) -> None:
+    """Run the shard that the session's arguments name; raise CheckFailed unless pytest passed."""
+    run = testrun.parse(session.posargs, config.root)
+    ready = environment.tests(config, version)
+    folder = _empty_folder(testrun.result_folder(config, group, version, run))
+    notes = folder / "running"
+    command = testrun.command(config, group, ready.python, folder, run)
+    session.log(" ".join(command))
+    variables = {**ready.variables, **testrun.variables(folder), FOLDER_VARIABLE: str(notes)}
+    with Watch(notes) as watch:
+        exit_code = process.stream(command, cwd=config.root, env=variables)
+    shutil.rmtree(notes, ignore_errors=True)
+    # pytest's own verdict decides, before anything else can get in its way.
+    if exit_code or watch.hung:
+        problems = [*watch.hung, testrun.explain(exit_code)] if exit_code else watch.hung
+        raise CheckFailed("; ".join(problems))
+    if run.store_durations:
+        _store_durations(session, config, group, folder)
+
+
+def _empty_folder(folder: Path) -> Path:
+    """Make `folder` anew, and drop the results of other shard counts: they are superseded.
+
+    A stale result must not stand in for a run that was killed.
+    """
+    for other in result.discover(folder.parent):
+        if other.name.split("of")[1] != folder.name.split("of")[1]:
+            shutil.rmtree(other)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _store_durations(session: nox.Session, config: Config, group: Group, folder: Path) -> None:
+    done = result.read(folder)
+    file = config.durations_file(group.name)
+    durations.update(file, durations.read(folder / "durations.json"), set(done.collected))
+    session.log(f"stored the durations in {file.relative_to(config.root)}")

@@ -1,0 +1,161 @@
+"""Which test runs in which shard: balanced, deterministic and stable.
+
+Files stay together and are cut only where they are too long for a good balance. The
+longest unit goes first, to the shard with the least load. With an earlier assignment,
+tests stay where they were and the fewest possible move until no shard is too long.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+
+from paceline.sharding.durations import Durations
+from paceline.sharding.estimation import estimate
+from paceline.sharding.repair import fill_empty, repair
+from paceline.sharding.units import Atom, Unit, cut, make_atoms
+
+PIECES = 8
+"""A file longer than the bound divided by this is cut."""
+TOLERANCE = 1.02
+"""How far over the bound a shard may be before tests move."""
+WORTH = 0.98
+"""A new assignment replaces a repaired one only if its longest shard is this much shorter."""
+
+Assignment = tuple[tuple[str, ...], ...]
+"""The sorted tests of each shard, in the order of the shards."""
+
+
+def assign(
+    tests: Collection[str],
+    durations: Durations,
+    shards: int,
+    previous: Mapping[str, int] | None = None,
+) -> Assignment:
+    """Divide `tests` over `shards`; neither input order nor hash seed matters.
+
+    `previous` is the earlier shard of each test, counted from 1. The tests of one xdist
+    group are one unit. No shard is empty unless there are fewer units than shards.
+    """
+    return assign_weighted(expected(tests, durations), shards, previous)
+
+
+def expected(tests: Collection[str], durations: Durations) -> dict[str, float]:
+    """Return the expected seconds of each test, in the order of the ids."""
+    ordered = sorted(set(tests))
+    return dict(zip(ordered, estimate(ordered, durations), strict=True))
+
+
+def lower_bound(weights: Mapping[str, float], shards: int) -> float:
+    """Return the load no assignment can beat: the mean, or the longest indivisible unit."""
+    return _bound(make_atoms(weights), shards)
+
+
+def assign_weighted(
+    weights: Mapping[str, float], shards: int, previous: Mapping[str, int] | None = None
+) -> Assignment:
+    """Divide the tests in `weights`, whose expected seconds are given; see `assign`."""
+    if shards < 1:
+        raise ValueError(f"shards must be at least 1, not {shards}")
+    atoms = make_atoms(weights)
+    bound = _bound(atoms, shards)
+    homes = _homes(atoms, previous or {}, shards)
+    chosen = _build(atoms, homes, shards, bound)
+    if homes and _longest(chosen) > bound * TOLERANCE:
+        fresh = _build(atoms, {}, shards, bound)
+        if _longest(fresh) < _longest(chosen) * WORTH:
+            chosen = _relabel(fresh, previous or {})
+    return tuple(
+        tuple(sorted(test for unit in shard for atom in unit.atoms for test in atom.tests))
+        for shard in chosen
+    )
+
+
+def _bound(atoms: Sequence[Atom], shards: int) -> float:
+    mean = math.fsum(atom.load for atom in atoms) / shards
+    return max([mean, *(atom.load for atom in atoms)])
+
+
+def _longest(contents: Sequence[Sequence[Unit]]) -> float:
+    return max(math.fsum(unit.load for unit in shard) for shard in contents)
+
+
+def _build(
+    atoms: Sequence[Atom], homes: Mapping[str, int], shards: int, bound: float
+) -> list[list[Unit]]:
+    """Keep what has a home, place the rest longest first, then even out."""
+    at_home: list[list[Atom]] = [[] for _ in range(shards)]
+    homeless: list[Atom] = []
+    for atom in atoms:
+        home = homes.get(atom.key)
+        (homeless if home is None else at_home[home]).append(atom)
+    limit = bound / PIECES
+    contents = [cut(members, limit) for members in at_home]
+    _place(cut(homeless, limit), contents)
+    fill_empty(contents)
+    repair(contents, bound * TOLERANCE)
+    return contents
+
+
+def _place(units: Sequence[Unit], contents: list[list[Unit]]) -> None:
+    heap = [(math.fsum(unit.load for unit in shard), index) for index, shard in enumerate(contents)]
+    heapq.heapify(heap)
+    for unit in sorted(units, key=lambda unit: (-unit.load, unit.key)):
+        load, index = heap[0]
+        contents[index].append(unit)
+        heapq.heapreplace(heap, (load + unit.load, index))
+
+
+def _homes(atoms: Sequence[Atom], previous: Mapping[str, int], shards: int) -> dict[str, int]:
+    """Return the shard, from 0, of every atom that has one.
+
+    A new test joins its class, or else its file, where most of that was before.
+    """
+    homes: dict[str, int] = {}
+    scopes: defaultdict[tuple[str, ...], Counter[int]] = defaultdict(Counter)
+    for atom in atoms:
+        places = Counter(previous[test] - 1 for test in atom.tests if test in previous)
+        home = _most(Counter({k: n for k, n in places.items() if 0 <= k < shards}))
+        if home is not None:
+            homes[atom.key] = home
+            scopes[atom.file, atom.scope][home] += 1
+            scopes[atom.file,][home] += 1
+    if not homes:
+        return {}
+    for atom in atoms:
+        # A test whose shard is gone is as good as new, but its file need not follow it.
+        if atom.key not in homes and not any(test in previous for test in atom.tests):
+            near = scopes.get((atom.file, atom.scope)) or scopes.get((atom.file,))
+            home = _most(near) if near else None
+            if home is not None:
+                homes[atom.key] = home
+    return homes
+
+
+def _most(counts: Counter[int]) -> int | None:
+    """Return the most frequent shard, the first one of several, None without any."""
+    return min(counts, key=lambda shard: (-counts[shard], shard), default=None)
+
+
+def _relabel(contents: list[list[Unit]], previous: Mapping[str, int]) -> list[list[Unit]]:
+    """Number the shards so that as many tests as possible keep their number."""
+    common: Counter[tuple[int, int]] = Counter()
+    for index, shard in enumerate(contents):
+        tests = (test for unit in shard for atom in unit.atoms for test in atom.tests)
+        common.update((index, previous[test] - 1) for test in tests if test in previous)
+    numbers: dict[int, int] = {}
+    free = set(range(len(contents)))
+    for (index, number), _ in sorted(common.items(), key=lambda item: (-item[1], item[0])):
+        if index not in numbers and number in free:
+            numbers[index] = number
+            free.remove(number)
+    rest = iter(sorted(free))
+    for index in range(len(contents)):
+        if index not in numbers:
+            numbers[index] = next(rest)
+    relabelled: list[list[Unit]] = [[] for _ in contents]
+    for index, number in numbers.items():
+        relabelled[number] = contents[index]
+    return relabelled
