@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.spinner import Spinner
 
 #: Between two columns of a table.
 GAP = "  "
@@ -120,6 +121,7 @@ class _PlainView:
         """Say nothing: a log needs what finished, not what began."""
 
     def finished(self, name: str, line: Line) -> None:
+        del name  # the line holds it
         _styled(sys.stderr, [line])
 
 
@@ -127,7 +129,7 @@ class _LiveView:
     """Finished lines above a spinner for each running step; gone when the work is done."""
 
     def __init__(self) -> None:
-        self._running: dict[str, tuple[float, RenderableType]] = {}
+        self._running: dict[str, tuple[float, Spinner]] = {}
         self._done: list[Line] = []
 
     def started(self, name: str) -> None:
@@ -140,18 +142,18 @@ class _LiveView:
         self._done.append(line)
 
     def render(self) -> RenderableType:
-        from rich.table import Table
+        from rich.console import Group
         from rich.text import Text
 
-        grid = Table.grid(padding=(0, 1))
-        grid.add_column(min_width=1)  # else a long line squeezes the spinner out
-        grid.add_column(no_wrap=True, overflow="ellipsis")
         # copies: rich renders in a thread of its own
-        for line in list(self._done):
-            grid.add_row("", Text(line.text, style=line.style))
+        parts: list[RenderableType] = [
+            Text(line.text, style=line.style, no_wrap=True, overflow="ellipsis")
+            for line in list(self._done)
+        ]
         for name, (since, spinner) in list(self._running.items()):
-            grid.add_row(spinner, Text(f"{name}  {time.monotonic() - since:.0f} s"))
-        return grid
+            spinner.update(text=Text(f"{name}  {time.monotonic() - since:.0f} s"))
+            parts.append(spinner)
+        return Group(*parts)
 
 
 def _is_terminal(stream: TextIO) -> bool:

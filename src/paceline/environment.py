@@ -32,6 +32,8 @@ class Environment:
 
     python: Path
     variables: Mapping[str, str]
+    #: Changes whenever what is installed may have changed.
+    fingerprint: str
 
 
 def tests(config: Config, version: str | None = None) -> Environment:
@@ -53,7 +55,8 @@ def tools(config: Config) -> Environment:
 def _ready(config: Config, kind: str, version: str | None, requirements: list[str]) -> Environment:
     if config.environment == "current":
         _refuse_other_version(version)
-        return Environment(Path(sys.executable), _variables(Path(sys.executable).parent))
+        python = Path(sys.executable)
+        return Environment(python, _variables(python.parent), _installed())
     wanted = version or f"{sys.version_info.major}.{sys.version_info.minor}"
     folder = config.root / ".paceline" / "environments" / f"{kind}-{wanted}"
     digest = _digest(config, wanted, requirements)
@@ -67,7 +70,8 @@ def _ready(config: Config, kind: str, version: str | None, requirements: list[st
                 _build(config, folder, version or sys.executable, requirements)
                 store.write_json(folder / STAMP, {"digest": digest})
     programs = _programs(folder)
-    return Environment(_interpreter(folder), {**_variables(programs), "VIRTUAL_ENV": str(folder)})
+    variables = {**_variables(programs), "VIRTUAL_ENV": str(folder)}
+    return Environment(_interpreter(folder), variables, digest)
 
 
 def _refuse_other_version(version: str | None) -> None:
@@ -77,6 +81,11 @@ def _refuse_other_version(version: str | None) -> None:
             f'environment = "current" is Python {current}, the session wants {version}',
             f'run nox with Python {version}, or set environment = "uv"',
         )
+
+
+def _installed() -> str:
+    packages = sorted(f"{d.name}=={d.version}" for d in importlib.metadata.distributions())
+    return hashlib.sha256("\0".join([sys.version, *packages]).encode()).hexdigest()
 
 
 def _variables(programs: Path) -> dict[str, str]:

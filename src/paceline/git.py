@@ -57,6 +57,26 @@ def files(root: Path) -> list[str] | None:
     return None if text is None else sorted({name for name in text.split("\0") if name})
 
 
+def project_files(root: Path) -> list[str]:
+    """Return the project's files, sorted: git's view, else everything but caches.
+
+    Without git, folders that start with a dot and build leftovers do not count.
+    """
+    known = files(root)
+    if known is not None:
+        return known
+    found: list[str] = []
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not _is_cache(name)]
+        place = Path(folder).relative_to(root)
+        found += [(place / name).as_posix() for name in names if not name.endswith(".pyc")]
+    return sorted(name for name in found if not name.startswith("."))
+
+
+def _is_cache(folder: str) -> bool:
+    return folder.startswith(".") or folder in ("__pycache__", "node_modules", "build", "dist")
+
+
 def change_since_upstream(root: Path) -> Change:
     """Return what the working tree, untracked files too, changes against what is upstream.
 

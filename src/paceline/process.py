@@ -131,7 +131,9 @@ def stream(command: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str]) 
     `env` is laid over this process's environment. Raises MissingTool if it cannot be started.
     """
     try:
-        child = subprocess.Popen([str(part) for part in command], cwd=cwd, env={**os.environ, **env})
+        child = subprocess.Popen(
+            [str(part) for part in command], cwd=cwd, env={**os.environ, **env}
+        )
     except OSError as error:
         raise MissingTool(f"cannot start {command[0]}: {error.strerror}") from error
     try:

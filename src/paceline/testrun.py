@@ -98,9 +98,7 @@ def common_options(config: Config, group: Group) -> list[str]:
     return options
 
 
-def command(
-    config: Config, group: Group, python: Path, folder: Path, run: Arguments
-) -> list[str]:
+def command(config: Config, group: Group, python: Path, folder: Path, run: Arguments) -> list[str]:
     """Return the command line that runs one shard of `group` and leaves its results in `folder`."""
     options = common_options(config, group)
     options += [f"--paceline-result={folder}", f"--junitxml={folder / 'junit.xml'}"]

@@ -49,7 +49,7 @@ def run_scenarios(
     rounds: int,
     *,
     cwd: Path,
-    on_sample: Callable[[Scenario, sample.Sample], None] = lambda scenario, taken: None,
+    on_sample: Callable[[Scenario, sample.Sample], None] = lambda _scenario, _sample: None,
 ) -> list[Measure]:
     """Time `scenarios` in turns and return one measure each, in their order.
 

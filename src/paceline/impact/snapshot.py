@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -96,6 +97,10 @@ def _some(names: list[str], limit: int = 3) -> str:
 
 
 def _digests(path: Path) -> tuple[str, str]:
+    if path.is_dir():
+        # A submodule or a link to a folder: not seen through, so never equal to anything.
+        never = uuid.uuid4().hex
+        return (never, never)
     try:
         content = path.read_bytes()
     except OSError:

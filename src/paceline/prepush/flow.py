@@ -72,7 +72,7 @@ def run_steps(
     cwd: Path,
     cores: int,
     runner: Runner = process.run,
-    on_event: Callable[[Event], None] = lambda event: None,
+    on_event: Callable[[Event], None] = lambda _: None,
 ) -> list[StepResult]:
     """Run `steps` in `cwd`, at most `cores` at once; return results in the order of `steps`.
 

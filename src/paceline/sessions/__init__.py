@@ -1,8 +1,8 @@
 """The nox adapter. A noxfile needs two lines:
 
-    from paceline.sessions import register
+from paceline.sessions import register
 
-    register()
+register()
 """
 
 from __future__ import annotations

@@ -42,7 +42,9 @@ def _proven(config: Config) -> list[result.ShardResult]:
         for version in config.python or (None,):
             name = f"{group.name}-{version}" if version else group.name
             try:
-                results = [result.read(path) for path in result.discover(config.shards_folder(name))]
+                results = [
+                    result.read(path) for path in result.discover(config.shards_folder(name))
+                ]
                 proof.prove(results)
                 found += results
             except IncompleteEvidence as error:

@@ -51,7 +51,7 @@ def test_run_scenarios(tmp_path: Path) -> None:
     b = Scenario("b", "", command, {"WHO": "b"})
     seen: list[str] = []
     measures = run_scenarios(
-        [a, b], 2, cwd=tmp_path, on_sample=lambda scenario, taken: seen.append(scenario.name)
+        [a, b], 2, cwd=tmp_path, on_sample=lambda scenario, _: seen.append(scenario.name)
     )
     assert log.read_text() == "aabaab"
     assert seen == ["a", "b", "a", "b"]

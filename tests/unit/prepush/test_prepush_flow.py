@@ -30,6 +30,8 @@ class FakeRunner:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self, command: tuple[str, ...], *, cwd: Path, env: dict[str, str]) -> Result:
+        """Pretend to run `command`."""
+        del cwd, env
         with self.lock:
             self.log.append(" ".join(command))
             self.running += 1

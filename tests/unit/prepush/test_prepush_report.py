@@ -126,7 +126,7 @@ def test_live_on_a_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a terminal the running and the finished steps are drawn."""
-    monkeypatch.setattr(console, "_is_terminal", lambda stream: True)
+    monkeypatch.setattr(console, "_is_terminal", lambda _: True)
     monkeypatch.setenv("FORCE_COLOR", "1")  # so that rich takes the captured stream for one
     monkeypatch.setenv("TERM", "xterm-256color")
     with console.live() as view:

@@ -1,0 +1,129 @@
+"""The invoke adapter. A tasks file needs one line: `from paceline.tasks import ns`.
+
+Only declarations live here and only invoke is imported: `invoke --list` must stay fast.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from invoke import Collection, Context, Exit, task
+
+from paceline.errors import PacelineError
+
+_JSON = {"json": "Print JSON on standard output, messages on standard error."}
+
+
+def project_root(start: Path | None = None) -> Path:
+    """Return the nearest folder from `start` upwards that holds a tasks.py or pyproject.toml."""
+    here = (start or Path.cwd()).resolve()
+    for name in ("tasks.py", "pyproject.toml"):
+        for folder in (here, *here.parents):
+            if (folder / name).is_file():
+                return folder
+    return here
+
+
+def _exits(body: Callable[..., int | None]) -> Callable[..., None]:
+    """Turn a body's exit code, and an error a person can act on, into the program's exit code."""
+
+    @functools.wraps(body)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            code = body(*args, **kwargs)
+        except PacelineError as error:
+            print(error, file=sys.stderr)
+            code = error.exit_code
+        if code:
+            raise Exit(code=code)
+
+    return run
+
+
+@task(
+    help={
+        "full": "Run every step and every test, whatever changed.",
+        **_JSON,
+    }
+)
+@_exits
+def prepush(context: Context, full: bool = False, json: bool = False) -> int:
+    """Check what the change against the upstream can have affected."""
+    from paceline.tasks.prepush import run_prepush
+
+    return run_prepush(project_root(), full=full, json=json)
+
+
+@task(
+    help={
+        "group": "Plan this group only.",
+        "shards": "Number of shards instead of the configured one.",
+        "tests": "A file with one test id a line: plan these, without collecting.",
+        "durations": "The durations file for --tests.",
+        "previous": "A plan file (JSON of this task) to stay close to.",
+        **_JSON,
+    }
+)
+@_exits
+def plan(
+    context: Context,
+    group: str = "",
+    shards: int = 0,
+    tests: str = "",
+    durations: str = "",
+    previous: str = "",
+    json: bool = False,
+) -> None:
+    """Freeze the assignment of tests to shards in .paceline/plan.json."""
+    from paceline.tasks import plan as body
+
+    if tests:
+        body.plan_file(tests, durations, shards or 1, previous, json)
+    else:
+        body.plan_groups(project_root(), group, shards, json)
+
+
+@task(help=_JSON)
+@_exits
+def config(context: Context, json: bool = False) -> None:
+    """Print the effective configuration and where each value came from."""
+    from paceline.config import report
+    from paceline.config.loading import load
+
+    found = load(project_root())
+    print(report.as_json(found) if json else report.as_text(found))
+
+
+@task
+@_exits
+def generate(context: Context) -> None:
+    """Write the pipeline files from the configuration."""
+    from paceline.ci import files
+    from paceline.config.loading import load
+
+    for path in files.write(load(project_root())):
+        print(f"wrote {path.as_posix()}")
+
+
+@task
+@_exits
+def check(context: Context) -> int:
+    """Fail, with a diff, if the pipeline files drifted from the configuration."""
+    from paceline.ci import files
+    from paceline.config.loading import load
+
+    drift = files.drift(load(project_root()))
+    if not drift:
+        print("the pipeline files match the configuration")
+        return 0
+    print(drift, end="")
+    print("error: the pipeline files drifted; run `invoke ci.generate`", file=sys.stderr)
+    return 1
+
+
+ns = Collection(prepush, plan, config)
+ns.add_collection(Collection("ci", generate, check))
