@@ -27,8 +27,12 @@ def ready() -> None:
         return
     print("making .venv (once) ...", file=sys.stderr)
     venv.create(FOLDER, clear=True, with_pip=True)
-    install = [PROGRAMS / "python", "-m", "pip", "install", "--quiet", "-e", str(ROOT)]
-    subprocess.run([*install, "-c", ROOT / "ci" / "constraints.txt"], check=True)
+    # uv, because pip refuses an editable install beside pinned hashes.
+    pip = [str(PROGRAMS / "python"), "-m", "pip", "install", "--quiet"]
+    subprocess.run([*pip, "--disable-pip-version-check", "uv"], check=True)
+    uv = [str(PROGRAMS / "uv"), "pip", "install", "--quiet", "--python", str(PROGRAMS / "python")]
+    constraints = str(ROOT / "ci" / "constraints.txt")
+    subprocess.run([*uv, "--constraints", constraints, "--editable", str(ROOT)], check=True)
     stamp.write_text(digest, encoding="utf-8")
 
 
@@ -43,7 +47,9 @@ def main() -> int:
         return 2
     ready()
     env = {**os.environ, "PATH": f"{PROGRAMS}{os.pathsep}{os.environ.get('PATH', '')}"}
-    return subprocess.run([PROGRAMS / sys.argv[1], *sys.argv[2:]], cwd=ROOT, env=env).returncode
+    return subprocess.run(
+        [PROGRAMS / sys.argv[1], *sys.argv[2:]], check=False, cwd=ROOT, env=env
+    ).returncode
 
 
 if __name__ == "__main__":

@@ -102,8 +102,9 @@ def _interpreter(folder: Path) -> Path:
 
 def _stamped(folder: Path) -> str | None:
     stamp = store.read_json(folder / STAMP, "environment stamp")
-    known = isinstance(stamp, dict) and _interpreter(folder).exists()
-    return stamp.get("digest") if known else None
+    if not isinstance(stamp, dict) or not _interpreter(folder).exists():
+        return None
+    return str(stamp.get("digest"))
 
 
 def _build(config: Config, folder: Path, python: str, requirements: list[str]) -> None:
@@ -119,7 +120,15 @@ def _build(config: Config, folder: Path, python: str, requirements: list[str]) -
             f"install Python {python} (uv python install {python}), "
             "or take it out of tool.paceline.python",
         )
-    command = [uv, "pip", "install", "--quiet", "--python", _interpreter(folder), *requirements]
+    command: list[str | Path] = [
+        uv,
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        _interpreter(folder),
+        *requirements,
+    ]
     installed = process.run(command, cwd=config.root, env=env)
     if installed.exit_code:
         raise CheckFailed(

@@ -39,7 +39,9 @@ class Arguments:
 
 
 #: pytest options whose value is the next argument, so that it is not taken for a path.
-_VALUED = frozenset("-c -n -o -p -r -W --deselect --ignore --rootdir --durations".split())
+_VALUED = frozenset(
+    ("-c", "-n", "-o", "-p", "-r", "-W", "--deselect", "--ignore", "--rootdir", "--durations")
+)
 
 
 def parse(arguments: Sequence[str], root: Path) -> Arguments:

@@ -34,6 +34,15 @@ def show(measures: Sequence[Measure], earlier: Sequence[history.Run]) -> None:
     console.out_lines(table(measures, earlier, console.width()))
 
 
+def regressions(measures: Sequence[Measure], earlier: Sequence[history.Run]) -> list[str]:
+    """Return the names of the scenarios that got slower beyond doubt."""
+    return [
+        measure.scenario
+        for measure in measures
+        if judge(measure, history.last(earlier, measure.scenario)) == "REGRESSION"
+    ]
+
+
 def _row(measure: Measure, previous: Measure | None) -> console.Row:
     verdict = judge(measure, previous)
     cells = (

@@ -106,7 +106,9 @@ def _place(units: Sequence[Unit], contents: list[list[Unit]]) -> None:
     for unit in units:
         folders[_folder(unit)].append(unit.load)
     sums = {folder: math.fsum(loads) for folder, loads in folders.items()}
-    order = sorted((-sums[_folder(unit)], _folder(unit), -unit.load, unit.key, unit) for unit in units)
+    order = sorted(
+        (-sums[_folder(unit)], _folder(unit), -unit.load, unit.key, unit) for unit in units
+    )
     for *_, unit in order:
         load, index = heap[0]
         contents[index].append(unit)

@@ -27,10 +27,10 @@ def plan_groups(root: Path, only: str, shards: int, json: bool) -> None:
     file = root / ".paceline" / "plan.json"
     plans = read_plans(file)
     for group in groups:
-        known = durations.read(config.durations_file(group.name))
+        times = durations.read(config.durations_file(group.name))
         tests = _collect(config, group)
         count = shards or group.shards
-        plans[group.name] = make_plan(group.name, tests, known, count, plans.get(group.name))
+        plans[group.name] = make_plan(group.name, tests, times, count, plans.get(group.name))
     write_plans(file, plans)
     chosen = [plans[group.name] for group in groups]
     if json:
