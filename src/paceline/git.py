@@ -29,6 +29,7 @@ def git(root: Path, *arguments: str) -> str | None:
     try:
         done = subprocess.run(
             ["git", "-c", "core.quotePath=false", *arguments],
+            check=False,
             cwd=root,
             env=env,
             stdin=subprocess.DEVNULL,

@@ -20,7 +20,7 @@ class Combined:
     fail_under: float
 
 
-def combine(root: Path, folders: Sequence[Path], data_file: Path, fail_under: float) -> Combined:
+def combine(folders: Sequence[Path], data_file: Path, fail_under: float) -> Combined:
     """Combine the data of the shards in `folders` into `data_file` and report on it.
 
     The shards' own data is kept. `fail_under` 0 means the project's own setting. Raises

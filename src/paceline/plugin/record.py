@@ -52,7 +52,7 @@ class Recorder:
             self._outcomes[test] = report.outcome
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: Any, error: object) -> None:
+    def pytest_testnodedown(self, node: Any) -> None:
         """Take over what a worker collected; all workers collect alike, xdist sees to that."""
         handed = getattr(node, "workeroutput", {}).get(OUTPUT)
         if handed:

@@ -1,4 +1,4 @@
-"""The session bench: time the pipeline on the project's own suite, in turns, and keep the result."""
+"""The session bench: time the project's own suite in turns, and keep the result."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def run_coverage(session: nox.Session, config: Config) -> None:
     # A shard of more shards than tests is empty and measured nothing.
     folders = [found.folder for found in results if found.selected]
     reports = config.root / ".paceline" / "reports"
-    combined = combine(config.root, folders, reports / ".coverage", config.fail_under)
+    combined = combine(folders, reports / ".coverage", config.fail_under)
     print(combined.report)
     _refuse_failures(results)
     if round(combined.total, 2) < combined.fail_under:

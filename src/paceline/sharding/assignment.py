@@ -102,21 +102,10 @@ def _build(
 def _place(units: Sequence[Unit], contents: list[list[Unit]]) -> None:
     heap = [(math.fsum(unit.load for unit in shard), index) for index, shard in enumerate(contents)]
     heapq.heapify(heap)
-    folders: defaultdict[str, list[float]] = defaultdict(list)
-    for unit in units:
-        folders[_folder(unit)].append(unit.load)
-    sums = {folder: math.fsum(loads) for folder, loads in folders.items()}
-    order = sorted(
-        (-sums[_folder(unit)], _folder(unit), -unit.load, unit.key, unit) for unit in units
-    )
-    for *_, unit in order:
+    for unit in sorted(units, key=lambda unit: (-unit.load, unit.key)):
         load, index = heap[0]
         contents[index].append(unit)
         heapq.heapreplace(heap, (load + unit.load, index))
-
-
-def _folder(unit: Unit) -> str:
-    return unit.atoms[0].file.rpartition("/")[0]
 
 
 def _homes(atoms: Sequence[Atom], previous: Mapping[str, int], shards: int) -> dict[str, int]:
