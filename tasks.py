@@ -1,5 +1,5 @@
-"""Paceline's own tasks: the line that any user writes."""
+"""Paceline's own tasks: the lines that any user writes."""
 
-from paceline.tasks import ns
+from paceline import tasks
 
-__all__ = ["ns"]
+ns = tasks.ns

@@ -8,6 +8,7 @@ before and the plan before, and scored with the durations they then really had. 
 
 from __future__ import annotations
 
+import itertools
 import json
 import lzma
 import math
@@ -94,7 +95,7 @@ def run(name: str, history: History, shards: int) -> None:
     spreads: list[float] = []
     plan: Plan | None = None
     before: Shards | None = None
-    for known, true in zip(history, history[1:], strict=False):
+    for known, true in itertools.pairwise(history):
         if name.startswith("paceline"):
             plan = make_plan("all", true, known, shards, plan if name == "paceline" else None)
             after: Shards = [shard.tests for shard in plan.shards]

@@ -49,6 +49,8 @@ def tools(config: Config) -> Environment:
     requirements = _test_requirements(config)
     for group in config.tool_groups:
         requirements += ["--group", group]
+    for file in config.tool_requirements:
+        requirements += ["--requirements", file]
     return _ready(config, "tools", None, [*requirements, *config.tools])
 
 
@@ -58,13 +60,14 @@ def _ready(config: Config, kind: str, version: str | None, requirements: list[st
         python = Path(sys.executable)
         return Environment(python, _variables(python.parent), _installed())
     wanted = version or f"{sys.version_info.major}.{sys.version_info.minor}"
-    folder = config.root / ".paceline" / "environments" / f"{kind}-{wanted}"
+    # In nox's folder, which linters and test collection leave out by themselves.
+    folder = config.root / ".nox" / f"paceline-{kind}-{wanted}"
     digest = _digest(config, wanted, requirements)
     if _stamped(folder) != digest:
         # Imported here: a ready environment must not pay for it.
         from filelock import FileLock
 
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        store.ignored_by_git(folder.parent)
         with FileLock(folder.with_name(f"{folder.name}.lock")):
             if _stamped(folder) != digest:
                 _build(config, folder, version or sys.executable, requirements)
@@ -137,6 +140,19 @@ def _build(config: Config, folder: Path, python: str, requirements: list[str]) -
         )
 
 
+def _locked(config: Config, folder: Path) -> list[str]:
+    """Return the arguments that hold to the project's uv.lock, if it has one and no constraints."""
+    if config.constraints or not (config.root / "uv.lock").is_file():
+        return []
+    file = folder / "locked.txt"
+    command = [_uv(), "export", "--quiet", "--frozen", "--all-groups", "--all-extras"]
+    command += ["--no-hashes", "--no-header", "--no-annotate", "--no-emit-project"]
+    done = process.run([*command, "--output-file", file], cwd=config.root)
+    if done.exit_code:
+        raise CheckFailed(f"uv.lock cannot be read:\n{done.output.strip()}", "run `uv lock`")
+    return ["--constraints", str(file)]
+
+
 def _uv() -> Path:
     # The uv that was installed with Paceline comes first, so that no set-up step is needed.
     beside = Path(sys.executable).with_name("uv.exe" if os.name == "nt" else "uv")
@@ -188,7 +204,8 @@ def _digest(config: Config, version: str, requirements: list[str]) -> str:
         json.dumps(table, sort_keys=True, default=str),
         json.dumps({name: tools.get(name) for name in backends}, sort_keys=True, default=str),
     ]
-    files = [*config.test_requirements, config.constraints, "setup.py", "setup.cfg"]
+    files = [*config.test_requirements, *config.tool_requirements, config.constraints]
+    files += ["setup.py", "setup.cfg", "uv.lock"]
     for name in filter(None, files):
         path = config.root / name
         parts.append(path.read_text(encoding="utf-8") if path.is_file() else "")

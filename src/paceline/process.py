@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -90,10 +91,9 @@ def _start(
 def end(child: subprocess.Popen[bytes]) -> None:
     """End `child` and its process group: politely first, then by force."""
     _signal_group(child, signal.SIGTERM)
-    try:
+    # One that ignores the polite signal is not asked again.
+    with contextlib.suppress(subprocess.TimeoutExpired):
         child.wait(GRACE_SECONDS)
-    except subprocess.TimeoutExpired:
-        pass  # it ignored the polite signal; the next line does not ask
     _signal_group(child, getattr(signal, "SIGKILL", signal.SIGTERM))
     child.wait()
 

@@ -50,3 +50,14 @@ def read_json(path: Path, kind: str) -> Any | None:
     except (OSError, ValueError) as error:
         print(f"warning: {path}: damaged {kind} is ignored ({error})", file=sys.stderr)
         return None
+
+
+def ignored_by_git(folder: Path) -> Path:
+    """Make `folder` with a .gitignore that covers it whole, and return it.
+
+    Else a project that does not ignore the folder would see our state as changed files.
+    """
+    marker = folder / ".gitignore"
+    if not marker.is_file():
+        write_text(marker, "*\n")
+    return folder

@@ -24,6 +24,7 @@ REQUIREMENTS_FILES = (
     "requirements-dev.txt",
     "requirements/dev.txt",
 )
+TOOL_FILES = tuple(f"requirements/{name}.txt" for name in TOOL_NAMES)
 PYTHON_INPUTS = ("**/*.py", "**/*.pyi", "pyproject.toml", "*.toml", "*.cfg", "*.ini")
 DEPS_INPUTS = ("pyproject.toml", "requirements*", "requirements/**", "uv.lock")
 #: What to install for a program; others come from the project's own groups.
@@ -57,6 +58,7 @@ def discover(root: Path, document: Mapping[str, Any]) -> Config:
         test_extras=extras,
         test_requirements=files,
         tool_groups=_named(toml.table(document, "dependency-groups"), TOOL_NAMES),
+        tool_requirements=tuple(file for file in TOOL_FILES if (root / file).is_file()),
     )
 
 
@@ -118,7 +120,8 @@ def _step(name: str, run: Commands, missing: str) -> Step:
 
 
 def _lint(root: Path, document: Mapping[str, Any]) -> Commands:
-    check, style = ("ruff", "check", "."), ("ruff", "format", "--check", ".")
+    # A check must not write, even where the project's own setting is `fix = true`.
+    check, style = ("ruff", "check", "--no-fix", "."), ("ruff", "format", "--check", ".")
     if toml.has(document, "tool", "ruff"):
         return (check, style) if toml.has(document, "tool", "ruff", "format") else (check,)
     for name in ("ruff.toml", ".ruff.toml"):

@@ -82,9 +82,11 @@ class Config:
     test_requirements: tuple[str, ...] = ()
     #: Dependency groups installed for lint, types and security.
     tool_groups: tuple[str, ...] = ()
+    #: Requirements files installed for lint, types and security.
+    tool_requirements: tuple[str, ...] = ()
     #: Requirements for lint, types and security (PEP 508 strings).
     tools: tuple[str, ...] = ()
-    #: A constraints file for every environment; empty means none.
+    #: A constraints file for every environment; empty means uv.lock, where there is one.
     constraints: str = ""
     #: The total coverage that `nox -s coverage` demands, in percent; 0 means the
     #: project's own coverage setting.

@@ -20,9 +20,10 @@ def problems(config: Config, document: Mapping[str, Any]) -> Iterator[Problem]:
                 yield _problem(path, "which does not exist", "groups", group.name, "paths")
     if config.constraints and not _exists(config.root / config.constraints, file=True):
         yield _problem(config.constraints, "which is not a file", "constraints")
-    for path in config.test_requirements:
-        if not _exists(config.root / path, file=True):
-            yield _problem(path, "which is not a file", "test_requirements")
+    for key in ("test_requirements", "tool_requirements"):
+        for path in getattr(config, key):
+            if not _exists(config.root / path, file=True):
+                yield _problem(path, "which is not a file", key)
     groups = toml.table(document, "dependency-groups")
     where = "which is not in [dependency-groups]"
     yield from _unknown(config.test_groups, groups, where, "test_groups")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from paceline.errors import IncompleteEvidence
+
+if TYPE_CHECKING:
+    from coverage import Coverage
 
 
 @dataclass(frozen=True)
@@ -44,13 +49,39 @@ def combine(folders: Sequence[Path], data_file: Path, fail_under: float) -> Comb
                 raise IncompleteEvidence([f"{file.parent.name}: {error}"]) from error
         measured.save()
         text = io.StringIO()
-        total = measured.report(file=text)
-        measured.xml_report(outfile=str(data_file.parent / "coverage.xml"))
+        omit = _omit(measured, text)
+        total = measured.report(file=text, omit=omit)
+        measured.xml_report(outfile=str(data_file.parent / "coverage.xml"), omit=omit)
     finally:
         measured.get_data().close()
     temporary.replace(data_file)
     wanted = fail_under or float(str(measured.get_option("report:fail_under") or 0))
     return Combined(data_file, text.getvalue(), total, wanted)
+
+
+def _omit(measured: Coverage, text: io.StringIO) -> list[str]:
+    """Return what the report leaves out: the project's own `omit`, and files that are no Python.
+
+    A template that was compiled under its own name is traced like a module. coverage stops at
+    one without an extension, since it could be a script; here it is left out and said so.
+    """
+    templates = sorted(
+        name for name in measured.get_data().measured_files() if _is_template(Path(name))
+    )
+    for name in templates:
+        text.write(f"{Path(name).name}: traced, but not Python: left out\n")
+    chosen = measured.get_option("report:omit") or []
+    return [*(chosen if isinstance(chosen, list) else [str(chosen)]), *templates]
+
+
+def _is_template(path: Path) -> bool:
+    if path.suffix or not path.is_file():
+        return False
+    try:
+        ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):
+        return True
+    return False
 
 
 def _data_files(folders: Sequence[Path]) -> list[Path]:

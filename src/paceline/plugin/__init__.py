@@ -9,7 +9,7 @@ from collections.abc import Generator
 
 import pytest
 
-from paceline.plugin.options import add_options, is_worker, settle_options
+from paceline.plugin.options import add_options, is_worker, settle_options, settle_workers
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -19,8 +19,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, object, object]:
-    """Measure coverage where neither addopts nor the user asked for it."""
+    """Measure coverage where neither addopts nor the user asked for it.
+
+    pytest-cov decides here whether it measures xdist workers, so their number is settled first.
+    """
     known = early_config.known_args_namespace
+    settle_workers(known)
     if known.paceline_result and not known.cov_source:
         known.cov_source = _coverage_source(early_config, known.paceline_source)
     return (yield)
@@ -39,11 +43,8 @@ def _coverage_source(config: pytest.Config, packages: list[str]) -> list[str | b
 @pytest.hookimpl(wrapper=True)
 def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object]:
     """Settle the number of workers before xdist reads it."""
-    option = config.option
-    if option.paceline_group and not is_worker(config):
-        chosen = option.numprocesses is not None or option.tx or option.usepdb
-        if not chosen and option.paceline_workers > 0:
-            option.numprocesses = option.paceline_workers
+    if not is_worker(config):
+        settle_workers(config.option)
     return (yield)
 
 

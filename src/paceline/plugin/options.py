@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+
 import pytest
 
 from paceline.config.model import AUTO
@@ -32,18 +34,25 @@ def is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
 
+def settle_workers(option: argparse.Namespace) -> None:
+    """Set the number of xdist workers, unless addopts or the user chose one or asked for pdb."""
+    chosen = option.numprocesses is not None or option.tx or option.usepdb
+    if option.paceline_group and not chosen and option.paceline_workers > 0:
+        option.numprocesses = option.paceline_workers
+
+
 def settle_options(config: pytest.Config) -> None:
     """Take over pytest-split's options and add the group's marker to the project's own.
 
     pytest-split must not select as well: with tests in random order it loses some.
     """
+    # Workers parse the command line again on top of the controller's options, so this must
+    # come to the same result the second time.
     option = config.option
-    if is_worker(config):
-        return  # settled by the controller, whose options the workers are given
     if option.splits and option.group:
         option.paceline_shard = f"{option.group}/{option.splits}"
     if option.paceline_result:
         option.splits = option.group = None
-    if option.paceline_marker:
+    if option.paceline_marker and option.paceline_marker not in option.markexpr:
         both = f"({option.markexpr}) and ({option.paceline_marker})"
         option.markexpr = both if option.markexpr else option.paceline_marker

@@ -39,10 +39,14 @@ class StepResult:
     command: tuple[str, ...] = ()
     #: The variables the step sets for its commands.
     env: tuple[tuple[str, str], ...] = ()
+    #: The command a person would type to run just this step; empty means `command` as it is.
+    again: str = ""
 
     @property
     def rerun(self) -> str:
-        """The shell line that repeats `command` from the project's folder."""
+        """The shell line that repeats the step from the project's folder."""
+        if self.again:
+            return self.again
         assignments = [f"{key}={shlex.quote(value)}" for key, value in self.env]
         return " ".join([*assignments, shlex.join(self.command)])
 
@@ -192,7 +196,9 @@ class _Batch:
                 break
         seconds = time.monotonic() - started
         shown = tuple(sorted(env.items()))
-        return StepResult(step.name, verdict, seconds, reason, output, code, command, shown)
+        return StepResult(
+            step.name, verdict, seconds, reason, output, code, command, shown, step.again
+        )
 
     def _abandon(self, workers: Sequence[threading.Thread]) -> None:
         self._stop.set()

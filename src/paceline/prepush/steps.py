@@ -25,6 +25,8 @@ class PlannedStep:
     env: Mapping[str, str] = field(default_factory=dict)
     #: Why the step does not run; empty means it runs.
     skip: str = ""
+    #: The command a person would type to run just this step; empty means `commands` as they are.
+    again: str = ""
     #: "fixes" writes to the working tree, so it runs first and alone.
     kind: Kind = "reads"
     #: What the step counts as when `skip` says why it does not run.

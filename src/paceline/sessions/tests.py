@@ -7,7 +7,7 @@ from pathlib import Path
 
 import nox
 
-from paceline import environment, process, testrun
+from paceline import environment, process, store, testrun
 from paceline.config.model import Config, Group
 from paceline.errors import CheckFailed
 from paceline.hang import Watch
@@ -19,6 +19,7 @@ def run_tests(session: nox.Session, config: Config, group: Group, version: str |
     """Run the shard that the session's arguments name; raise CheckFailed unless pytest passed."""
     run = testrun.parse(session.posargs, config.root)
     ready = environment.tests(config, version)
+    store.ignored_by_git(config.root / ".paceline")
     folder = _empty_folder(testrun.result_folder(config, group, version, run))
     notes = folder / "running"
     command = testrun.command(config, group, ready.python, folder, run)

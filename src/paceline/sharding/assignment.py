@@ -17,9 +17,9 @@ from paceline.sharding.estimation import estimate
 from paceline.sharding.repair import fill_empty, repair
 from paceline.sharding.units import Atom, Unit, cut, make_atoms
 
-PIECES = 8
+PIECES = 4
 """A file longer than the bound divided by this is cut."""
-TOLERANCE = 1.02
+TOLERANCE = 1.01
 """How far over the bound a shard may be before tests move."""
 WORTH = 0.98
 """A new assignment replaces a repaired one only if its longest shard is this much shorter."""

@@ -6,7 +6,7 @@ import json as json_format
 import tempfile
 from pathlib import Path
 
-from paceline import console, environment, process, testrun
+from paceline import console, environment, process, store, testrun
 from paceline.config.loading import load
 from paceline.config.model import Config, Group
 from paceline.errors import CheckFailed, UsageError
@@ -24,7 +24,7 @@ def plan_groups(root: Path, only: str, shards: int, json: bool) -> None:
     if not groups:
         known = ", ".join(group.name for group in config.groups)
         raise UsageError(f'--group: found "{only}", allowed: {known}')
-    file = root / ".paceline" / "plan.json"
+    file = store.ignored_by_git(root / ".paceline") / "plan.json"
     plans = read_plans(file)
     for group in groups:
         times = durations.read(config.durations_file(group.name))

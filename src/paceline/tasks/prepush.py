@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from paceline import console, environment, git, testrun
+from paceline import console, environment, git, store, testrun
 from paceline.config.loading import load
 from paceline.config.model import Config, Group
 from paceline.hang import Watch
@@ -31,6 +31,7 @@ class PlannedTests:
 def run_prepush(root: Path, *, full: bool, json: bool) -> int:
     """Run the flow in `root` and return its exit code."""
     config = load(root)
+    store.ignored_by_git(root / ".paceline")
     change = git.Change(None, "--full") if full else git.change_since_upstream(root)
     checks = _planned_checks(config, change, full)
     tests = [
@@ -69,7 +70,10 @@ def _planned_checks(config: Config, change: git.Change, full: bool) -> list[Plan
     if all(step.skip for step in planned):
         return planned  # nothing will run: the tools need not be installed
     variables = environment.tools(config).variables
-    return [replace(step, env={**variables, **step.env}) for step in planned]
+    return [
+        replace(step, env={**variables, **step.env}, again=f"nox -s {step.name}")
+        for step in planned
+    ]
 
 
 def _planned_tests(config: Config, group: Group, change: git.Change, full: bool) -> PlannedTests:
@@ -93,7 +97,9 @@ def _planned_tests(config: Config, group: Group, change: git.Change, full: bool)
         HANG_FOLDER: str(config.root / ".paceline" / "running"),
     }
     state.mkdir(parents=True, exist_ok=True)
-    return PlannedTests(PlannedStep(name, (tuple(command),), env), state, now)
+    return PlannedTests(
+        PlannedStep(name, (tuple(command),), env, again=f"nox -s {name}"), state, now
+    )
 
 
 def _snapshot(config: Config, group: Group, ready: environment.Environment) -> Snapshot:

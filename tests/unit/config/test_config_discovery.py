@@ -49,7 +49,7 @@ files = ["src", "tests/typing"]
     config = load(project(tmp_path, text, "src/click/__init__.py", "tests/test_a.py"))
     assert config.test_groups == ("tests",)
     assert config.tool_groups == ("typing",)
-    assert config.step("lint").run == (("ruff", "check", "."),)
+    assert config.step("lint").run == (("ruff", "check", "--no-fix", "."),)
     assert config.step("types").run == (("mypy",),)
     assert config.tools == ("ruff", "mypy")
     assert dict(config.origins)["test_groups"] == "discovered"
@@ -127,7 +127,7 @@ def test_extra_for_the_tests(tmp_path: Path) -> None:
     ("file", "content", "step", "run"),
     [
         ("ruff.toml", "[format]\n", "lint", ("ruff", "format", "--check", ".")),
-        (".ruff.toml", "", "lint", ("ruff", "check", ".")),
+        (".ruff.toml", "", "lint", ("ruff", "check", "--no-fix", ".")),
         (".flake8", "", "lint", ("flake8",)),
         ("setup.cfg", "[flake8]\n", "lint", ("flake8",)),
         ("mypy.ini", "[mypy]\nfiles = a\n", "types", ("mypy",)),

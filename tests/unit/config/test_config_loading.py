@@ -235,7 +235,7 @@ providers = ["gitlab"]
 def test_partial_step_keeps_its_command(tmp_path: Path) -> None:
     """Setting one key of a discovered step leaves the others as discovered."""
     config = load(write(tmp_path, "[tool.ruff]\n[tool.paceline.steps.lint]\nprepush = false\n"))
-    assert config.step("lint").run == (("ruff", "check", "."),)
+    assert config.step("lint").run == (("ruff", "check", "--no-fix", "."),)
     assert config.step("lint").prepush is False
     origins = dict(config.origins)
     assert origins["steps.lint.run"] == "discovered"
