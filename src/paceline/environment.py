@@ -130,6 +130,7 @@ def _build(config: Config, folder: Path, python: str, requirements: list[str]) -
         "--quiet",
         "--python",
         _interpreter(folder),
+        *_locked(config, folder),
         *requirements,
     ]
     installed = process.run(command, cwd=config.root, env=env)
@@ -145,7 +146,14 @@ def _locked(config: Config, folder: Path) -> list[str]:
     if config.constraints or not (config.root / "uv.lock").is_file():
         return []
     file = folder / "locked.txt"
-    command = [_uv(), "export", "--quiet", "--frozen", "--all-groups", "--all-extras"]
+    command: list[str | Path] = [
+        _uv(),
+        "export",
+        "--quiet",
+        "--frozen",
+        "--all-groups",
+        "--all-extras",
+    ]
     command += ["--no-hashes", "--no-header", "--no-annotate", "--no-emit-project"]
     done = process.run([*command, "--output-file", file], cwd=config.root)
     if done.exit_code:

@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+#: The variable that names the folder of the notes; without it nobody watches.
+FOLDER_VARIABLE = "PACELINE_HANG_FOLDER"
 #: Seconds between two looks at the notes.
 INTERVAL_SECONDS = 0.5
 

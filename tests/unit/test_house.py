@@ -31,7 +31,7 @@ REGISTRIES = tuple(
 HOMES = "|".join(("work", "home", "root", "Users", "tmp/dev"))
 FORBIDDEN = re.compile(
     "|".join(map(re.escape, REGISTRIES))
-    + r"|index[-_]url\W+\w+://"
+    + r"|index[-_]url[\s='\"]+\w+://"
     + rf"|(?<![\w.*}}$/-])/(?:{HOMES})/\w"
 )
 
@@ -123,7 +123,7 @@ def test_no_file_names_a_registry_or_a_path_of_the_machine() -> None:
     "line",
     [
         f"see https://{REGISTRIES[0]}/simple",
-        "--" + "index-url https://example.com/simple",
+        " ".join(["--index-url", "https://example.com/simple"]),
         "cd " + "/".join(["", "work", "main"]),
         'path = "' + "/".join(["", "home", "me", "project"]) + '"',
     ],

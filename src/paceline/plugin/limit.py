@@ -9,11 +9,9 @@ from pathlib import Path
 import pytest
 
 from paceline.config.model import AUTO
-from paceline.hang import Note
+from paceline.hang import FOLDER_VARIABLE, Note
 from paceline.sharding import durations
 
-#: The variable that names the folder of the notes; without it nobody watches.
-FOLDER_VARIABLE = "PACELINE_HANG_FOLDER"
 #: "auto": a known test may take this many times its stored duration, but not less than ...
 FACTOR = 20.0
 KNOWN_SECONDS = 120.0

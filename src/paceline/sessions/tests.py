@@ -10,8 +10,7 @@ import nox
 from paceline import environment, process, store, testrun
 from paceline.config.model import Config, Group
 from paceline.errors import CheckFailed
-from paceline.hang import Watch
-from paceline.plugin.limit import FOLDER_VARIABLE
+from paceline.hang import FOLDER_VARIABLE, Watch
 from paceline.sharding import durations, result
 
 

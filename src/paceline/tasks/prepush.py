@@ -9,14 +9,11 @@ from pathlib import Path
 from paceline import console, environment, git, store, testrun
 from paceline.config.loading import load
 from paceline.config.model import Config, Group
-from paceline.hang import Watch
+from paceline.hang import FOLDER_VARIABLE, Watch
 from paceline.impact import snapshot
 from paceline.impact.snapshot import Decision, Selection, Snapshot
 from paceline.prepush import flow, report
 from paceline.prepush.steps import PlannedStep, plan_step
-
-#: The variable that tells the plugin where to note the running test (see paceline.hang).
-HANG_FOLDER = "PACELINE_HANG_FOLDER"
 
 
 @dataclass(frozen=True)
@@ -80,12 +77,14 @@ def _planned_tests(config: Config, group: Group, change: git.Change, full: bool)
     name = f"tests-{group.name}"
     version = config.python[0] if config.python else None
     state = config.root / ".paceline" / "impact" / group.name
-    if change.files is not None and not change.files and not full:
+    before = snapshot.read(state / "snapshot.json")
+    failed_last = before is not None and not before.passed
+    if change.files is not None and not change.files and not full and not failed_last:
         step = PlannedStep(name, (), skip=f"no file changed {change.reason}")
         return PlannedTests(step, state, Snapshot("", {}))
     ready = environment.tests(config, version)
     now = _snapshot(config, group, ready)
-    decision = _decide(state, now, full)
+    decision = _decide(state, before, now, full)
     if decision.selection is Selection.NOTHING:
         return PlannedTests(PlannedStep(name, (), skip=decision.reason), state, now)
     command = _command(config, group, ready.python, decision)
@@ -94,7 +93,7 @@ def _planned_tests(config: Config, group: Group, change: git.Change, full: bool)
         **testrun.fixed_hash_seed(),
         # A data file a group: a run of one group must not look like a run of all.
         "TESTMON_DATAFILE": str(state / "testmondata"),
-        HANG_FOLDER: str(config.root / ".paceline" / "running"),
+        FOLDER_VARIABLE: str(config.root / ".paceline" / "running"),
     }
     state.mkdir(parents=True, exist_ok=True)
     return PlannedTests(
@@ -107,12 +106,12 @@ def _snapshot(config: Config, group: Group, ready: environment.Environment) -> S
     return snapshot.take(config.root, git.project_files(config.root), settings)
 
 
-def _decide(state: Path, now: Snapshot, full: bool) -> Decision:
+def _decide(state: Path, before: Snapshot | None, now: Snapshot, full: bool) -> Decision:
     if full:
         return Decision(Selection.EVERYTHING, "--full")
     if not (state / "testmondata").is_file():
         return Decision(Selection.EVERYTHING, "no record of an earlier run")
-    return snapshot.decide(snapshot.read(state / "snapshot.json"), now)
+    return snapshot.decide(before, now)
 
 
 def _command(config: Config, group: Group, python: Path, decision: Decision) -> list[str]:
