@@ -1,0 +1,63 @@
+"""A temporary project to try a set-up in: files in, a command run, the outcome asserted.
+
+    def test_two_shards(tmp_path: Path) -> None:
+        project = Project(tmp_path)
+        project.write({"tests/test_a.py": "def test_a(): pass"})
+        assert project.nox("-s", "tests-unit", "--", "--shard", "1/2").exit_code == 0
+"""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from paceline import process
+
+NOXFILE = "from paceline.sessions import register\n\nregister()\n"
+TASKS = "from paceline import tasks\n\nns = tasks.ns\n"
+#: Tests run in the interpreter that tries them: nothing is installed.
+PYPROJECT = '[tool.paceline]\nenvironment = "current"\n'
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project in the folder `root`, made with the files any user of Paceline writes."""
+
+    root: Path
+
+    def __post_init__(self) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.write({"noxfile.py": NOXFILE, "tasks.py": TASKS, "pyproject.toml": PYPROJECT})
+
+    def write(self, files: Mapping[str, str]) -> None:
+        """Write `files`, path to text; the text is dedented."""
+        for name, text in files.items():
+            path = self.root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(textwrap.dedent(text), encoding="utf-8")
+
+    def nox(self, *arguments: str, env: Mapping[str, str] | None = None) -> process.Result:
+        """Run nox in the project."""
+        return self.python("-m", "nox", *arguments, env=env)
+
+    def invoke(self, *arguments: str, env: Mapping[str, str] | None = None) -> process.Result:
+        """Run invoke in the project."""
+        return self.python("-m", "invoke", *arguments, env=env)
+
+    def python(self, *arguments: str, env: Mapping[str, str] | None = None) -> process.Result:
+        """Run this interpreter in the project."""
+        return process.run([sys.executable, *arguments], cwd=self.root, env=env)
+
+    def git(self, *arguments: str) -> str:
+        """Run git in the project, as a person with a name; return what it printed.
+
+        Raises RuntimeError, with git's output, if it fails.
+        """
+        who = ["-c", "user.name=Test", "-c", "user.email=test@example.invalid"]
+        done = process.run(["git", *who, *arguments], cwd=self.root)
+        if done.exit_code:
+            raise RuntimeError(f"git {' '.join(arguments)}: {done.output}")
+        return done.output
