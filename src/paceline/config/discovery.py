@@ -102,7 +102,7 @@ def steps(root: Path, document: Mapping[str, Any]) -> tuple[Step, ...]:
     hooks = (root / ".pre-commit-config.yaml").is_file()
     return (
         _step("lint", _lint(root, document), "no [tool.ruff] in pyproject.toml"),
-        _step("types", _types(root, document), "no [tool.mypy] in pyproject.toml"),
+        _step("types", *_types(root, document)),
         _step("security", _security(root, document), "no [tool.bandit] in pyproject.toml"),
         # The session itself audits what the environment holds, so there is no command.
         Step("deps", inputs=DEPS_INPUTS),
@@ -133,17 +133,23 @@ def _lint(root: Path, document: Mapping[str, Any]) -> Commands:
     return (("flake8",),) if configured else ()
 
 
-def _types(root: Path, document: Mapping[str, Any]) -> Commands:
+def _types(root: Path, document: Mapping[str, Any]) -> tuple[Commands, str]:
+    """Return the commands, and why there are none.
+
+    Where mypy is configured without saying for which files, a guess would report errors in
+    code that the project never meant to check (attrs checks a few stubs only).
+    """
+    unnamed = (), "mypy's configuration names no files"
     if toml.has(document, "tool", "mypy"):
         options = toml.table(document, "tool", "mypy")
         named = any(options.get(key) for key in ("files", "packages", "modules"))
-        return (("mypy",) if named else ("mypy", *_targets(root)),)
+        return ((("mypy",),), "") if named else unnamed
     for name in ("mypy.ini", ".mypy.ini", "setup.cfg"):
         if _has_section(root / name, "mypy"):
             named = _sets_option(root / name, "files|packages|modules")
-            return (("mypy",) if named else ("mypy", *_targets(root)),)
+            return ((("mypy",),), "") if named else unnamed
     pyright = toml.has(document, "tool", "pyright") or (root / "pyrightconfig.json").is_file()
-    return (("pyright",),) if pyright else ()
+    return ((("pyright",),), "") if pyright else ((), "no [tool.mypy] in pyproject.toml")
 
 
 def _security(root: Path, document: Mapping[str, Any]) -> Commands:

@@ -80,13 +80,14 @@ strict = true
     config = load(project(tmp_path, text, *files))
     assert config.tool_groups == ("mypy",)
     assert config.step("lint").run[1] == ("ruff", "format", "--check", ".")
-    assert config.step("types").run == (("mypy", "src/attr", "src/attrs"),)
+    assert config.step("types").run == ()
+    assert config.step("types").missing == "mypy's configuration names no files"
     assert config.step("security").run == (
         ("bandit", "-q", "-r", "src/attr", "src/attrs", "-c", "pyproject.toml"),
     )
     assert config.step("hooks").run == (("pre-commit", "run", "--all-files"),)
     assert config.step("hooks").prepush is False
-    assert config.tools == ("ruff", "mypy", "bandit[toml]", "pre-commit")
+    assert config.tools == ("ruff", "bandit[toml]", "pre-commit")
 
 
 def test_groups_follow_the_test_folders(tmp_path: Path) -> None:
@@ -131,7 +132,7 @@ def test_extra_for_the_tests(tmp_path: Path) -> None:
         (".flake8", "", "lint", ("flake8",)),
         ("setup.cfg", "[flake8]\n", "lint", ("flake8",)),
         ("mypy.ini", "[mypy]\nfiles = a\n", "types", ("mypy",)),
-        (".mypy.ini", "[mypy]\n[mypy-x]\nfiles = a\n", "types", ("mypy", "src")),
+        (".mypy.ini", "[mypy]\nfiles = a\n", "types", ("mypy",)),
         ("pyrightconfig.json", "{}", "types", ("pyright",)),
     ],
 )
