@@ -38,6 +38,12 @@ class Note:
         self._path.write_text("", encoding="utf-8")
 
 
+def running(folder: Path) -> list[str]:
+    """Return the tests noted in `folder` as running: once pytest has ended, what it died in."""
+    found = (path.read_text(encoding="utf-8").splitlines() for path in folder.glob("*.txt"))
+    return sorted(lines[2] for lines in found if len(lines) > 2)
+
+
 class Watch:
     """Watches the notes in `folder` while its `with` block runs; `hung` says what was ended."""
 

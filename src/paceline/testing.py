@@ -1,9 +1,9 @@
 """A temporary project to try a set-up in: files in, a command run, the outcome asserted.
 
-    def test_two_shards(tmp_path: Path) -> None:
-        project = Project(tmp_path)
-        project.write({"tests/test_a.py": "def test_a(): pass"})
-        assert project.nox("-s", "tests-unit", "--", "--shard", "1/2").exit_code == 0
+def test_two_shards(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.write({"tests/test_a.py": "def test_a(): pass"})
+    assert project.nox("-s", "tests-unit", "--", "--shard", "1/2").exit_code == 0
 """
 
 from __future__ import annotations

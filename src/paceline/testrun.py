@@ -104,7 +104,7 @@ def command(config: Config, group: Group, python: Path, folder: Path, run: Argum
     """Return the command line that runs one shard of `group` and leaves its results in `folder`."""
     options = common_options(config, group)
     options += [f"--paceline-result={folder}", f"--junitxml={folder / 'junit.xml'}"]
-    options += [f"--paceline-source={name}" for name in packages(config.root)]
+    options += [f"--paceline-source={_measurable(name)}" for name in packages(config.root)]
     # A part of the suite cannot be held to the total, whatever addopts says.
     options += ["--cov-report=", "--cov-fail-under=0"]
     options += ["--splits", str(run.total), "--group", str(run.index)]
@@ -114,6 +114,11 @@ def command(config: Config, group: Group, python: Path, folder: Path, run: Argum
         options.append(f"--paceline-narrow-marker={run.marker}")
     paths = run.paths or group.paths
     return [str(python), "-m", "pytest", *options, *run.rest, *paths]
+
+
+def _measurable(name: str) -> str:
+    # coverage takes folders and names of modules; a module's file it would never find.
+    return Path(name).stem if name.endswith(".py") else name
 
 
 def variables(folder: Path) -> dict[str, str]:

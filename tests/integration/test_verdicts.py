@@ -12,7 +12,9 @@ HANG = "import threading\ndef test_hang(): threading.Event().wait()\ndef test_fi
 CRASH = "import os\ndef test_crash(): os._exit({})\ndef test_fine(): pass\n"
 
 
-def project_in(root: Path, test: str = "def test_a(): pass\n", group: str = "workers = 0") -> Project:
+def project_in(
+    root: Path, test: str = "def test_a(): pass\n", group: str = "workers = 0"
+) -> Project:
     project = Project(root)
     settings = f"{PYPROJECT}[tool.paceline.groups.unit]\n{group}\n"
     project.write({"pyproject.toml": settings, "pkg.py": "", "tests/test_a.py": test})

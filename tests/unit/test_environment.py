@@ -34,6 +34,8 @@ class Uv:
         self, command: list[str | Path], *, cwd: Path, env: dict[str, str] | None = None
     ) -> process.Result:
         """Do what the command says, as far as the tests can see."""
+        assert cwd.is_dir()
+        assert env is None or "UV_PYTHON_DOWNLOADS" in env
         words = [str(word) for word in command]
         self.calls.append(words)
         failed = bool(self._failing) and self._failing in words

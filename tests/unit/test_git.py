@@ -64,9 +64,7 @@ def test_no_upstream(tmp_path: Path) -> None:
 def test_nothing_changed(tmp_path: Path) -> None:
     """Right after a push no file differs, and the reason names the upstream branch."""
     project = with_upstream(tmp_path)
-    assert git.change_since_upstream(project.root) == git.Change(
-        frozenset(), "against origin/main"
-    )
+    assert git.change_since_upstream(project.root) == git.Change(frozenset(), "against origin/main")
     assert not git.dirty(project.root)
 
 
@@ -81,15 +79,17 @@ def test_every_kind_of_change_counts(tmp_path: Path) -> None:
     project.write({"staged.txt": "", "edited.txt": "2", "untracked ä.txt": "", "junk": ""})
     project.git("add", "staged.txt")
     (project.root / "gone.txt").unlink()
-    assert git.change_since_upstream(project.root).files == {
-        "committed.txt",
-        "old.txt",
-        "new.txt",
-        "staged.txt",
-        "edited.txt",
-        "untracked ä.txt",
-        "gone.txt",
-    }
+    assert git.change_since_upstream(project.root).files == frozenset(
+        {
+            "committed.txt",
+            "old.txt",
+            "new.txt",
+            "staged.txt",
+            "edited.txt",
+            "untracked ä.txt",
+            "gone.txt",
+        }
+    )
     assert git.dirty(project.root)
 
 
@@ -101,7 +101,7 @@ def test_what_upstream_added_is_no_change_of_ours(tmp_path: Path) -> None:
     project.git("push", "-q")
     project.git("reset", "-q", "--hard", "HEAD~1")
     project.write({"ours.txt": ""})
-    assert git.change_since_upstream(project.root).files == {"ours.txt"}
+    assert git.change_since_upstream(project.root).files == frozenset({"ours.txt"})
 
 
 def test_a_detached_head_is_compared_with_the_default_branch(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_no_common_commit(tmp_path: Path) -> None:
     """Where the histories do not meet, as in a shallow clone, the change is unknown."""
     project = with_upstream(tmp_path)
     project.git("checkout", "-q", "--orphan", "other")
-    commit(project)
+    commit(project, "another root")
     project.git("branch", "-q", "--set-upstream-to", "origin/main")
     change = git.change_since_upstream(project.root)
     assert change.files is None
@@ -131,7 +131,7 @@ def test_a_project_below_the_repository(tmp_path: Path) -> None:
     with_upstream(tmp_path, "seed")
     inner.write({"mine.txt": "", "sub/deep.txt": ""})
     outer.write({"other.txt": ""})
-    assert git.change_since_upstream(inner.root).files == {"mine.txt", "sub/deep.txt"}
+    assert git.change_since_upstream(inner.root).files == frozenset({"mine.txt", "sub/deep.txt"})
     assert "mine.txt" in (git.files(inner.root) or [])
 
 
@@ -144,7 +144,7 @@ def test_a_hooks_variables_do_not_point_elsewhere(
     for name in git.SCRUBBED:
         monkeypatch.setenv(name, str(tmp_path / "elsewhere"))
     assert git.head(project.root) == head
-    assert git.change_since_upstream(project.root).files == set()
+    assert git.change_since_upstream(project.root).files == frozenset()
 
 
 def test_project_files_without_git(tmp_path: Path) -> None:

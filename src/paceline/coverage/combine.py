@@ -52,6 +52,8 @@ def combine(folders: Sequence[Path], data_file: Path, fail_under: float) -> Comb
         omit = _omit(measured, text)
         total = measured.report(file=text, omit=omit)
         measured.xml_report(outfile=str(data_file.parent / "coverage.xml"), omit=omit)
+    except CoverageException as error:
+        raise IncompleteEvidence([f"coverage cannot report: {error}"]) from error
     finally:
         measured.get_data().close()
     temporary.replace(data_file)

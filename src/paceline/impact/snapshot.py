@@ -144,7 +144,7 @@ def read(path: Path) -> Snapshot | None:
         return None
     try:
         return _from_json(data)
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, LookupError, TypeError, ValueError):
         return None
 
 

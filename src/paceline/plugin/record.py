@@ -30,6 +30,7 @@ class Recorder:
         self._ran: Counter[str] = Counter()
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._worker = is_worker(config)
+        self._differing: set[str] = set()
         root = Path(config.invocation_params.dir)
         self._commit = None if self._worker else git.head(root)
         self._dirty = not self._worker and self._commit is not None and git.dirty(root)
@@ -53,9 +54,15 @@ class Recorder:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Take over what a worker collected; all workers collect alike, xdist sees to that."""
+        """Take over what a worker collected, and note where two workers collected differently.
+
+        xdist compares the shards' selections only, in which a difference may not show.
+        """
         handed = getattr(node, "workeroutput", {}).get(OUTPUT)
         if handed:
+            known = self._selection.collected
+            if known:
+                self._differing |= set(known) ^ set(handed["collected"])
             self._selection.collected = tuple(handed["collected"])
             self._selection.selected = tuple(handed["selected"])
             self._selection.digest = handed["digest"]
@@ -74,6 +81,8 @@ class Recorder:
         empty = bool(selection.collected) and not selection.selected
         if empty and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
             session.exitstatus = pytest.ExitCode.OK  # more shards than tests: nothing is missed
+        if self._differing and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
         self._write(int(session.exitstatus))
         passed = {test for test, outcome in self._outcomes.items() if outcome == "passed"}
         times = {test: seconds for test, seconds in self._seconds.items() if test in passed}
@@ -84,6 +93,10 @@ class Recorder:
         if self._worker:
             return
         selection = self._selection
+        if self._differing:
+            terminalreporter.write_line(
+                f"paceline: xdist workers collected different tests: {sorted(self._differing)[:10]}"
+            )
         terminalreporter.write_line(
             f"paceline: shard {selection.index}/{selection.total} of "
             f"{self._config.option.paceline_group}: {len(selection.selected)} of "

@@ -9,8 +9,8 @@ import nox
 
 from paceline import environment, process, store, testrun
 from paceline.config.model import Config, Group
-from paceline.errors import CheckFailed
-from paceline.hang import FOLDER_VARIABLE, Watch
+from paceline.errors import CheckFailed, IncompleteEvidence
+from paceline.hang import FOLDER_VARIABLE, Watch, running
 from paceline.sharding import durations, result
 
 
@@ -26,13 +26,28 @@ def run_tests(session: nox.Session, config: Config, group: Group, version: str |
     variables = {**ready.variables, **testrun.variables(folder), FOLDER_VARIABLE: str(notes)}
     with Watch(notes) as watch:
         exit_code = process.stream(command, cwd=config.root, env=variables)
+    died_in = running(notes)
     shutil.rmtree(notes, ignore_errors=True)
     # pytest's own verdict decides, before anything else can get in its way.
+    finished = _finished(folder)
+    if died_in and not watch.hung and not finished:
+        tests = ", ".join(died_in)
+        raise CheckFailed(f"pytest ended with exit code {exit_code} while running {tests}")
     if exit_code or watch.hung:
         problems = [*watch.hung, testrun.explain(exit_code)] if exit_code else watch.hung
         raise CheckFailed("; ".join(problems))
+    if not finished:
+        raise CheckFailed("pytest ended with exit code 0, but before it had finished")
     if run.store_durations:
         _store_durations(session, config, group, folder)
+
+
+def _finished(folder: Path) -> bool:
+    """Return whether pytest came to its end; a test can end the process, even with exit code 0."""
+    try:
+        return result.read(folder).exit_code is not None
+    except IncompleteEvidence:
+        return False
 
 
 def _empty_folder(folder: Path) -> Path:

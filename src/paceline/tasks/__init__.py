@@ -82,12 +82,12 @@ def plan(
     json: bool = False,
 ) -> None:
     """Freeze the assignment of tests to shards in .paceline/plan.json."""
-    from paceline.tasks import plan as body
+    from paceline.tasks.plan import plan_file, plan_groups
 
     if tests:
-        body.plan_file(tests, durations, shards or 1, previous, json)
+        plan_file(tests, durations, shards or 1, previous, json)
     else:
-        body.plan_groups(project_root(), group, shards, json)
+        plan_groups(project_root(), group, shards, json)
 
 
 @task(help=_JSON)
