@@ -324,6 +324,8 @@ def test_a_template_without_an_extension(pushed: Project) -> None:
 def test_coverage_in_addopts(tmp_path: Path) -> None:
     """A project that always measures coverage can be selected from as well."""
     project = write_project(tmp_path / "work", addopts="--cov=src --cov-fail-under=100")
+    push(project)
+    edit(project, "tests/test_calc.py", "import calc", "import calc  # the code")
     passing(project)
     assert ran(project) == ALL
     edit(project, "src/calc.py", "return a + b", "return b + a")
