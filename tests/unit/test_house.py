@@ -127,6 +127,8 @@ def test_no_file_names_a_registry_or_a_path_of_the_machine() -> None:
         "cd " + "/".join(["", "work", "main"]),
         'path = "' + "/".join(["", "home", "me", "project"]) + '"',
     ],
+    # Named, because the stored durations hold the tests' ids and are searched as well.
+    ids=["host", "option", "folder", "home"],
 )
 def test_every_forbidden_word_is_seen(line: str) -> None:
     """The test above finds a registry's host, an index option with an address, and a path."""

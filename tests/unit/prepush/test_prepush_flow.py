@@ -183,8 +183,10 @@ def test_reading_steps_run_at_the_same_time(tmp_path: Path) -> None:
     assert [r.verdict for r in run_steps(steps, cwd=tmp_path, cores=2)] == ["passed", "passed"]
 
 
+# a shell's background job starts with SIGINT ignored, which Python then leaves so
 GRANDPARENT = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from pathlib import Path
 from paceline.prepush.flow import run_steps
 from paceline.prepush.steps import PlannedStep
