@@ -41,8 +41,8 @@ class Line:
 class View(Protocol):
     """Shows work while it goes on."""
 
-    def started(self, name: str) -> None:
-        """Show that `name` is running."""
+    def started(self, name: str, expected_seconds: float | None) -> None:
+        """Show that `name` is running, and how long it is likely to take."""
         ...
 
     def finished(self, name: str, line: Line) -> None:
@@ -104,9 +104,9 @@ def _fit(start: str, last: str, limit: int | None) -> list[str]:
 
 @contextlib.contextmanager
 def live() -> Iterator[View]:
-    """Show work on standard error: spinners on a terminal, else a line a finished step."""
+    """Show work on standard error: spinners on a terminal, nothing elsewhere."""
     if not _is_terminal(sys.stderr):
-        yield _PlainView()
+        yield _QuietView()
         return
     from rich.live import Live
 
@@ -116,26 +116,27 @@ def live() -> Iterator[View]:
         yield view
 
 
-class _PlainView:
-    def started(self, name: str) -> None:
-        """Say nothing: a log needs what finished, not what began."""
+class _QuietView:
+    """Says nothing: in a log, the closing table holds it all."""
+
+    def started(self, name: str, expected_seconds: float | None) -> None:
+        pass
 
     def finished(self, name: str, line: Line) -> None:
-        del name  # the line holds it
-        _styled(sys.stderr, [line])
+        pass
 
 
 class _LiveView:
     """Finished lines above a spinner for each running step; gone when the work is done."""
 
     def __init__(self) -> None:
-        self._running: dict[str, tuple[float, Spinner]] = {}
+        self._running: dict[str, tuple[float, float | None, Spinner]] = {}
         self._done: list[Line] = []
 
-    def started(self, name: str) -> None:
+    def started(self, name: str, expected_seconds: float | None) -> None:
         from rich.spinner import Spinner
 
-        self._running[name] = (time.monotonic(), Spinner("dots"))
+        self._running[name] = (time.monotonic(), expected_seconds, Spinner("dots"))
 
     def finished(self, name: str, line: Line) -> None:
         self._running.pop(name, None)
@@ -150,10 +151,15 @@ class _LiveView:
             Text(line.text, style=line.style, no_wrap=True, overflow="ellipsis")
             for line in list(self._done)
         ]
-        for name, (since, spinner) in list(self._running.items()):
-            spinner.update(text=Text(f"{name}  {time.monotonic() - since:.0f} s"))
+        for name, (since, expected, spinner) in list(self._running.items()):
+            spinner.update(text=Text(_progress(name, time.monotonic() - since, expected)))
             parts.append(spinner)
         return Group(*parts)
+
+
+def _progress(name: str, seconds: float, expected: float | None) -> str:
+    left = "" if expected is None else f", about {max(0.0, expected - seconds):.0f} s left"
+    return f"{name}  {seconds:.0f} s{left}"
 
 
 def _is_terminal(stream: TextIO) -> bool:

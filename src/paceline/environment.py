@@ -6,12 +6,12 @@ digest of everything it was made from; while the digest is the same, uv is not s
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import importlib.metadata
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlparse
@@ -22,6 +22,8 @@ from paceline.config.model import Config
 from paceline.errors import CheckFailed, MissingTool
 
 STAMP = "paceline-environment.json"
+#: First in PYTHONPATH where the checked tree is not the one that the environment was made from.
+REDIRECT = Path(__file__).with_name("prepush") / "redirect"
 #: Changes when environments are made in another way, so that old ones are made anew.
 RECIPE = 1
 
@@ -58,11 +60,15 @@ def _ready(config: Config, kind: str, version: str | None, requirements: list[st
     if config.environment == "current":
         _refuse_other_version(version)
         python = Path(sys.executable)
-        return Environment(python, _variables(python.parent), _installed())
+        variables = {**_variables(python.parent), **_redirection(config, config.keeper)}
+        return Environment(python, variables, installed([Path(entry) for entry in sys.path]))
     wanted = version or f"{sys.version_info.major}.{sys.version_info.minor}"
     # In nox's folder, which linters and test collection leave out by themselves.
-    folder = config.root / ".nox" / f"paceline-{kind}-{wanted}"
+    folder = config.keeper / ".nox" / f"paceline-{kind}-{wanted}"
     digest = _digest(config, wanted, requirements)
+    if config.home and _stamped(folder) != digest:
+        # Another commit's requirements must not be installed under the user's feet.
+        folder = folder.with_name(f"{folder.name}-{digest[:8]}")
     if _stamped(folder) != digest:
         # Imported here: a ready environment must not pay for it.
         from filelock import FileLock
@@ -71,10 +77,35 @@ def _ready(config: Config, kind: str, version: str | None, requirements: list[st
         with FileLock(folder.with_name(f"{folder.name}.lock")):
             if _stamped(folder) != digest:
                 _build(config, folder, version or sys.executable, requirements)
-                store.write_json(folder / STAMP, {"digest": digest})
-    programs = _programs(folder)
-    variables = {**_variables(programs), "VIRTUAL_ENV": str(folder)}
-    return Environment(_interpreter(folder), variables, digest)
+                stamp = {"digest": digest, "root": str(config.root.resolve())}
+                store.write_json(folder / STAMP, stamp)
+    variables = {**_variables(_programs(folder)), "VIRTUAL_ENV": str(folder)}
+    variables |= _redirection(config, _made_from(folder, config.keeper))
+    packages = installed([*folder.glob("lib/python*/site-packages"), folder / "Lib/site-packages"])
+    return Environment(_interpreter(folder), variables, f"{digest} {packages}")
+
+
+def _made_from(folder: Path, otherwise: Path) -> Path:
+    stamp = store.read_json(folder / STAMP, "environment stamp")
+    return Path(stamp.get("root", otherwise)) if isinstance(stamp, dict) else otherwise
+
+
+def _redirection(config: Config, made_from: Path) -> dict[str, str]:
+    """Return the variables that make Python import `config.root` for what was installed editable.
+
+    Tools' caches are named too: a worktree would start without any.
+    """
+    if config.home is None:
+        return {}
+    old = dict.fromkeys(str(path.resolve()) for path in (made_from, config.home))
+    paths = [str(REDIRECT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {
+        "PYTHONPATH": os.pathsep.join(paths),
+        "PACELINE_TREE_FROM": os.pathsep.join(old),
+        "PACELINE_TREE_TO": str(config.root.resolve()),
+        "MYPY_CACHE_DIR": str(config.home / ".mypy_cache"),
+        "RUFF_CACHE_DIR": str(config.home / ".ruff_cache"),
+    }
 
 
 def _refuse_other_version(version: str | None) -> None:
@@ -86,9 +117,22 @@ def _refuse_other_version(version: str | None) -> None:
         )
 
 
-def _installed() -> str:
-    packages = sorted(f"{d.name}=={d.version}" for d in importlib.metadata.distributions())
-    return hashlib.sha256("\0".join([sys.version, *packages]).encode()).hexdigest()
+def installed(folders: Iterable[Path]) -> str:
+    """Return a digest of the distributions installed in `folders`, and of this Python.
+
+    The folder of a distribution's metadata has its name and version in its name; its time
+    changes when the same version is installed again from another source. Reading the metadata
+    would take a hundred times as long.
+    """
+    found = []
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            found += [
+                f"{entry.name} {entry.stat().st_mtime_ns}"
+                for entry in os.scandir(folder)
+                if entry.name.endswith((".dist-info", ".egg-info", ".egg-link", ".pth"))
+            ]
+    return hashlib.sha256("\0".join([sys.version, *sorted(found)]).encode()).hexdigest()
 
 
 def _variables(programs: Path) -> dict[str, str]:
@@ -179,7 +223,7 @@ def _test_requirements(config: Config) -> list[str]:
         arguments += ["--group", group]
     for file in config.test_requirements:
         arguments += ["--requirements", file]
-    return arguments + _own_requirement(config.root)
+    return arguments + _own_requirement(config.root, config.keeper)
 
 
 def _installable(root: Path) -> bool:
@@ -189,14 +233,20 @@ def _installable(root: Path) -> bool:
     return "project" in table or "build-system" in table
 
 
-def _own_requirement(root: Path) -> list[str]:
-    """Return how to install this very Paceline: from where it came (PEP 610), else by version."""
+def _own_requirement(*roots: Path) -> list[str]:
+    """Return how to install this very Paceline: from where it came (PEP 610), else by version.
+
+    `roots` are the checkouts that would be Paceline itself.
+    """
+    # Imported here: only a new environment needs to know, and a push with receipts must be fast.
+    import importlib.metadata
+
     distribution = importlib.metadata.distribution("paceline")
     source = json.loads(distribution.read_text("direct_url.json") or "{}")
     if not source.get("url", "").startswith("file:"):
         return [f"paceline=={distribution.version}"]
     path = Path(unquote(urlparse(source["url"]).path))
-    if path == root.resolve():
+    if path in [root.resolve() for root in roots]:
         return []  # the project is Paceline itself and is installed already
     editable = source.get("dir_info", {}).get("editable", False)
     return [*(["--editable"] if editable else []), str(path)]

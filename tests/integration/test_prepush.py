@@ -151,7 +151,7 @@ def test_no_repository(tmp_path: Path) -> None:
     """Without a repository everything runs, and the summary says why."""
     project = write_project(tmp_path / "work")
     done = passing(project)
-    assert "everything was checked: no git repository" in done.output
+    assert "everything is checked: no git repository" in done.output
     assert "passed" in line(done.output, "lint")
     assert ran(project) == ALL
 
@@ -170,7 +170,7 @@ def test_no_commits(tmp_path: Path) -> None:
     """In a repository without commits everything runs."""
     project = write_project(tmp_path / "work")
     project.git("init", "-q", "-b", "main")
-    assert "everything was checked: the repository has no commits" in passing(project).output
+    assert "everything is checked: the repository has no commits" in passing(project).output
     assert ran(project) == ALL
 
 
@@ -179,7 +179,7 @@ def test_no_upstream(tmp_path: Path) -> None:
     project = write_project(tmp_path / "work")
     project.git("init", "-q", "-b", "main")
     commit(project)
-    assert "everything was checked: no upstream branch" in passing(project).output
+    assert "everything is checked: no upstream branch" in passing(project).output
     assert ran(project) == ALL
 
 
@@ -216,7 +216,7 @@ def test_a_path_with_spaces_and_other_letters(tmp_path: Path) -> None:
     done = passing(project)
     assert "passed" in line(done.output, "lint")
     assert ran(project) == ALL
-    assert "skipped" in line(passing(project).output, "tests-unit")
+    assert "proven" in line(passing(project).output, "tests-unit")
 
 
 def test_nothing_changed_skips_everything(tmp_path: Path) -> None:
@@ -236,7 +236,7 @@ def test_only_the_affected_tests_run(proven: Project) -> None:
     assert "only function bodies changed: src/calc.py" in done.output
     assert ran(proven) == {"add"}
     done = passing(proven)
-    assert "nothing changed since the last passing run" in line(done.output, "tests-unit")
+    assert "proven" in line(done.output, "tests-unit")
     assert ran(proven) == set()
 
 
@@ -247,7 +247,9 @@ def test_a_failure_comes_last_and_comes_again(proven: Project) -> None:
         done = proven.invoke("prepush")
         assert done.exit_code == 1, done.output
         assert "add" in ran(proven)
-        table, _, rest = done.output.partition("to re-run tests-unit: nox -s tests-unit")
+        table, _, rest = done.output.partition(
+            "to re-run tests-unit: invoke prepush --only tests-unit"
+        )
         assert "failed" in line(table, "tests-unit")
         assert "the sum is wrong" in rest
     edit(proven, "src/calc.py", "return a * b", "return a + b")

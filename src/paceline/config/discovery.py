@@ -25,7 +25,11 @@ REQUIREMENTS_FILES = (
     "requirements/dev.txt",
 )
 TOOL_FILES = tuple(f"requirements/{name}.txt" for name in TOOL_NAMES)
-PYTHON_INPUTS = ("**/*.py", "**/*.pyi", "pyproject.toml", "*.toml", "*.cfg", "*.ini")
+PYTHON_INPUTS = (
+    *("**/*.py", "**/*.pyi", "**/*.toml", "*.cfg", "*.ini", ".flake8", "pyrightconfig.json"),
+    # linters leave out what git ignores
+    "**/.gitignore",
+)
 DEPS_INPUTS = ("pyproject.toml", "requirements*", "requirements/**", "uv.lock")
 #: What to install for a program; others come from the project's own groups.
 REQUIREMENTS = {

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 from paceline.config import discovery, references
 from paceline.config.document import FILE, read
-from paceline.config.model import Ci, Config, Group, Step
+from paceline.config.model import Ci, Config, Group, Prepush, Step
 from paceline.config.schema import (
+    SPELLINGS,
     Rejected,
     convert,
     did_you_mean,
@@ -32,8 +33,10 @@ NAME = re.compile(r"[a-z0-9_-]+")
 DISCOVERED = "discovered"
 
 
-def load(root: Path) -> Config:
+def load(root: Path, home: Path | None = None) -> Config:
     """Return the effective configuration of the project in `root`.
+
+    `home` is the checkout that keeps the state, where `root` is a temporary one.
 
     Raises ConfigurationError with every problem found in pyproject.toml.
     """
@@ -50,7 +53,7 @@ def load(root: Path) -> Config:
     reader.problems.extend(problem for problem in missing if problem.key in written_keys)
     if reader.problems:
         raise ConfigurationError(reader.problems)
-    return replace(config, origins=tuple(_origins(config, written)))
+    return replace(config, home=home, origins=tuple(_origins(config, written)))
 
 
 @dataclass
@@ -61,11 +64,13 @@ class _Written:
     groups: dict[str, Values] = field(default_factory=dict)
     steps: dict[str, Values] = field(default_factory=dict)
     ci: Values = field(default_factory=dict)
+    prepush: Values = field(default_factory=dict)
 
     def keys_written(self) -> set[tuple[str, ...]]:
         """Return the path of each value, below `tool.paceline`."""
         keys: set[tuple[str, ...]] = {(key,) for key in self.top}
         keys |= {("ci", key) for key in self.ci}
+        keys |= {("prepush", key) for key in self.prepush}
         for section, tables in (("groups", self.groups), ("steps", self.steps)):
             keys |= {(section, name, key) for name, values in tables.items() for key in values}
         return keys
@@ -87,6 +92,7 @@ class _Reader:
             self.named(Group, tables["groups"], "groups"),
             self.named(Step, tables["steps"], "steps"),
             self.values(Ci, tables["ci"], ("ci",)),
+            self.values(Prepush, tables["prepush"], ("prepush",)),
         )
 
     def report(self, key: tuple[str, ...], text: str, suggestion: str = "") -> None:
@@ -101,7 +107,8 @@ class _Reader:
     def values(self, owner: type, table: Values, key: tuple[str, ...]) -> Values:
         """Return the valid entries of `table`, reporting the others."""
         known, valid = hints(owner), {}
-        for name, value in table.items():
+        for written, value in table.items():
+            name = SPELLINGS.get(written, written)
             if name not in known:
                 suggestion = did_you_mean(name, known)
                 text = "unknown key" if suggestion else f"unknown key, allowed: {', '.join(known)}"
@@ -135,6 +142,7 @@ def _combine(found: Config, written: _Written, reader: _Reader) -> Config:
         "steps": steps,
         "tools": discovery.tools(steps),
         "ci": replace(found.ci, **written.ci),
+        "prepush": replace(found.prepush, **written.prepush),
     }
     return replace(found, **{**values, **written.top})
 
@@ -184,7 +192,7 @@ def _origins(config: Config, written: _Written) -> Iterable[tuple[str, str]]:
     keys = written.keys_written()
 
     def of(
-        entry: Config | Group | Step | Ci, default: object, *path: str
+        entry: Config | Group | Step | Ci | Prepush, default: object, *path: str
     ) -> Iterable[tuple[str, str]]:
         for name in hints(type(entry)):
             key = (*path, name)
@@ -199,3 +207,4 @@ def _origins(config: Config, written: _Written) -> Iterable[tuple[str, str]]:
     for step in config.steps:
         yield from of(step, Step(step.name), "steps", step.name)
     yield from of(config.ci, Ci(), "ci")
+    yield from of(config.prepush, Prepush(), "prepush")

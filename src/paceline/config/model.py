@@ -41,6 +41,19 @@ class Step:
     inputs: tuple[str, ...] = ("**/*",)
     #: Whether `invoke prepush` runs the step.
     prepush: bool = True
+    #: "reads" checks only; "fixes" may change files, so it runs first and alone, and a push
+    #: fails if it did.
+    kind: str = "reads"
+    #: Names of the steps that must have passed before this one starts.
+    needs: tuple[str, ...] = ()
+    #: How many cores the step keeps busy.
+    weight: int = 1
+    #: A program without which the step is skipped, visibly; in CI (variable CI) it must be there.
+    optional_tool: str = ""
+    #: Environment variables for the commands, written as a table of strings.
+    env: tuple[tuple[str, str], ...] = ()
+    #: Seconds after which the step is ended and fails; 0 means never.
+    timeout: float = 0.0
     #: Why the step has nothing to run, for people; empty when it has.
     missing: str = ""
 
@@ -57,6 +70,27 @@ class Ci:
     install: tuple[str, ...] = ("python", "-m", "pip", "install", "paceline")
     #: Minutes after which a job is ended.
     timeout_minutes: int = 30
+
+
+@dataclass(frozen=True)
+class Prepush:
+    """How the pre-push flow runs."""
+
+    #: The time for one push, as in "60s" or "5m", after which what still runs is ended; empty
+    #: means no limit.
+    budget: str = ""
+    #: What becomes of a push whose budget ran out: "fail", or "pass" to leave the rest to CI.
+    over_budget: str = "fail"
+    #: Whether the first failure ends the other steps.
+    fail_fast: bool = False
+    #: Days after which a receipt counts for nothing.
+    receipt_days: int = 7
+
+    @property
+    def budget_seconds(self) -> float | None:
+        """The budget in seconds; None means no limit."""
+        units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+        return float(self.budget[:-1]) * units[self.budget[-1]] if self.budget else None
 
 
 @dataclass(frozen=True)
@@ -93,6 +127,10 @@ class Config:
     fail_under: float = 0.0
     #: The pipeline files.
     ci: Ci = field(default_factory=Ci)
+    #: The pre-push flow.
+    prepush: Prepush = field(default_factory=Prepush)
+    #: The checkout that keeps environments and state for a `root` that is a temporary one.
+    home: Path | None = None
     #: Where each value came from: key to "pyproject.toml", "discovered" or "default".
     origins: tuple[tuple[str, str], ...] = ()
 
@@ -103,6 +141,16 @@ class Config:
     def step(self, name: str) -> Step:
         """Return the step called `name`; raise KeyError if there is none."""
         return {step.name: step for step in self.steps}[name]
+
+    @property
+    def keeper(self) -> Path:
+        """The checkout that holds `.paceline` and `.nox`: `home`, else `root` itself."""
+        return self.home or self.root
+
+    @property
+    def state(self) -> Path:
+        """The folder of everything Paceline keeps between runs."""
+        return self.keeper / ".paceline"
 
     def durations_file(self, group: str) -> Path:
         """Return where the stored durations of `group` are kept."""

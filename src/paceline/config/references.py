@@ -18,6 +18,7 @@ def problems(config: Config, document: Mapping[str, Any]) -> Iterator[Problem]:
         for path in group.paths:
             if not _exists(config.root / path):
                 yield _problem(path, "which does not exist", "groups", group.name, "paths")
+    yield from _needs(config)
     if config.constraints and not _exists(config.root / config.constraints, file=True):
         yield _problem(config.constraints, "which is not a file", "constraints")
     for key in ("test_requirements", "tool_requirements"):
@@ -32,6 +33,30 @@ def problems(config: Config, document: Mapping[str, Any]) -> Iterator[Problem]:
         extras = toml.table(document, "project", "optional-dependencies")
         where = "which is not in [project.optional-dependencies]"
         yield from _unknown(config.test_extras, extras, where, "test_extras")
+
+
+def _needs(config: Config) -> Iterator[Problem]:
+    """Yield a Problem for each need that names no step, and for steps that need each other."""
+    needs = {step.name: step.needs for step in config.steps}
+    for name, wanted in needs.items():
+        for other in wanted:
+            if other not in needs:
+                where = "which is no step"
+                meant = did_you_mean(other, needs)
+                yield _problem(other, where, "steps", name, "needs", suggestion=meant)
+        if name in _reached(needs, name):
+            yield _problem(name, "which needs itself in the end", "steps", name, "needs")
+
+
+def _reached(needs: Mapping[str, tuple[str, ...]], name: str) -> set[str]:
+    reached: set[str] = set()
+    waiting = list(needs[name])
+    while waiting:
+        other = waiting.pop()
+        if other not in reached:
+            reached.add(other)
+            waiting += needs.get(other, ())
+    return reached
 
 
 def _extras_are_known(document: Mapping[str, Any]) -> bool:

@@ -46,4 +46,4 @@ def _value(config: Config, key: str) -> Any:
         return getattr(config.group(rest[0]), rest[1])
     if section == "steps":
         return getattr(config.step(rest[0]), rest[1])
-    return getattr(config.ci, rest[0]) if rest else getattr(config, section)
+    return getattr(getattr(config, section), rest[0]) if rest else getattr(config, section)

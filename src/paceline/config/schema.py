@@ -13,15 +13,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, get_args, get_type_hints
 
-from paceline.config.model import AUTO, Ci, Config, Group
+from paceline.config.model import AUTO, Ci, Config, Group, Prepush, Step
 
 #: Fields that Paceline fills in itself, so nobody writes them.
-INTERNAL = frozenset({"root", "origins", "name", "missing"})
+INTERNAL = frozenset({"root", "home", "origins", "name", "missing"})
+#: Keys that may be written in a second way.
+SPELLINGS = {"optional-tool": "optional_tool"}
 #: Beyond this a number is a typing mistake, and `float` would overflow.
 LARGEST = 10**9
 
 _COMMANDS = tuple[tuple[str, ...], ...]
 _LIST = tuple[str, ...]
+_VARIABLES = tuple[tuple[str, str], ...]
 _ALLOWED: dict[Any, str] = {
     bool: "true or false",
     int: "a whole number",
@@ -29,6 +32,7 @@ _ALLOWED: dict[Any, str] = {
     str: "a string",
     _LIST: "a list of non-empty strings",
     _COMMANDS: "a list of commands, each a string or a list of strings",
+    _VARIABLES: "a table of strings",
 }
 
 
@@ -80,6 +84,15 @@ RULES: dict[tuple[type, str], Rule] = {
     (Ci, "branch"): Rule(
         "a branch name", lambda value: bool(re.fullmatch(r"[^\s~^:?*\[\\\x00-\x1f]+", value))
     ),
+    (Step, "kind"): _choice("reads", "fixes"),
+    (Step, "weight"): Rule("a number from 1", lambda value: value >= 1),
+    (Step, "timeout"): Rule("a number of seconds, 0 for no limit", lambda value: value >= 0),
+    (Prepush, "budget"): Rule(
+        'a time like "60s" or "5m"',
+        lambda value: bool(re.fullmatch(r"([1-9][0-9]{0,5}[smh])?", value)),
+    ),
+    (Prepush, "over_budget"): _choice("fail", "pass"),
+    (Prepush, "receipt_days"): Rule("a number from 0", lambda value: value >= 0),
     (Config, "environment"): _choice("uv", "current"),
     (Config, "fail_under"): Rule("a number from 0 to 100", lambda value: 0 <= value <= 100),
     (Config, "python"): Rule(
@@ -122,6 +135,8 @@ def convert(owner: type, name: str, value: object) -> Any:
         if not isinstance(value, list):
             raise Rejected(f"found {show(value)}, allowed: {allowed}")
         return tuple(_command(item, allowed) for item in value)
+    if hint == _VARIABLES:
+        return _variables(value, allowed)
     if hint == _LIST:
         if not isinstance(value, list):
             raise Rejected(f"found {show(value)}, allowed: a list of {_plural(allowed)}")
@@ -161,6 +176,13 @@ def _fits(value: Any, hint: Any) -> bool:
         return isinstance(value, kinds) and -LARGEST < value < LARGEST
     # What is left is a union of a number with the word "auto".
     return value == AUTO or any(_fits(value, part) for part in get_args(hint) if part is not str)
+
+
+def _variables(value: object, allowed: str) -> tuple[tuple[str, str], ...]:
+    good = isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
+    if not isinstance(value, dict) or not good or any(not key or "=" in key for key in value):
+        raise Rejected(f"found {show(value)}, allowed: {allowed}")
+    return tuple(sorted(value.items()))
 
 
 def _command(value: object, allowed: str) -> tuple[str, ...]:

@@ -50,15 +50,19 @@ def _exits(body: Callable[..., int | None]) -> Callable[..., None]:
 @task(
     help={
         "full": "Run every step and every test, whatever changed.",
+        "commit": "Check this commit as it is, instead of the working tree.",
+        "only": "Run this step only, whatever changed.",
         **_JSON,
     }
 )
 @_exits
-def prepush(context: Context, full: bool = False, json: bool = False) -> int:
+def prepush(
+    context: Context, full: bool = False, commit: str = "", only: str = "", json: bool = False
+) -> int:
     """Check what the change against the upstream can have affected."""
     from paceline.tasks.prepush import run_prepush
 
-    return run_prepush(project_root(), full=full, json=json)
+    return run_prepush(project_root(), full=full, json=json, commit=commit, only=only)
 
 
 @task(
@@ -128,5 +132,24 @@ def check(context: Context) -> int:
     return 1
 
 
-ns = Collection(prepush, plan, config)
+@task(help={"drop": "Drop those of this step, or whose name starts so; all: every one.", **_JSON})
+@_exits
+def receipts(context: Context, drop: str = "", json: bool = False) -> None:
+    """List the proofs of steps that passed, or drop some."""
+    from paceline.tasks.receipts import run_receipts
+
+    run_receipts(project_root(), drop, json)
+
+
+@task(help={"manager": "git (a hook of its own), pre-commit or prek (an entry in theirs)."})
+@_exits
+def install(context: Context, manager: str = "git") -> None:
+    """Install the pre-push hook; one that is there already is kept and called."""
+    from paceline.tasks.hooks_install import run_install
+
+    run_install(project_root(), manager)
+
+
+ns = Collection(prepush, plan, config, receipts)
 ns.add_collection(Collection("ci", generate, check))
+ns.add_collection(Collection("hooks", install))

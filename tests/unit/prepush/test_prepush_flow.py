@@ -15,7 +15,8 @@ import pytest
 
 import paceline
 from paceline.errors import MissingTool
-from paceline.prepush.flow import Event, StepResult, Verdict, exit_code, run_steps
+from paceline.prepush.flow import Event, run_steps
+from paceline.prepush.result import StepResult, Verdict, exit_code
 from paceline.prepush.steps import PlannedStep
 from paceline.process import Result
 
@@ -29,9 +30,11 @@ class FakeRunner:
     running: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def __call__(self, command: tuple[str, ...], *, cwd: Path, env: dict[str, str]) -> Result:
+    def __call__(
+        self, command: tuple[str, ...], *, cwd: Path, env: dict[str, str], timeout: float | None
+    ) -> Result:
         """Pretend to run `command`."""
-        del cwd, env
+        del cwd, env, timeout
         with self.lock:
             self.log.append(" ".join(command))
             self.running += 1
@@ -122,7 +125,7 @@ def test_events_tell_start_and_finish_in_the_calling_thread() -> None:
     threads: set[int] = set()
 
     def note(event: Event) -> None:
-        events.append((event.kind, event.name))
+        events.append((event.kind, event.step.name))
         threads.add(threading.get_ident())
 
     steps = [step("a", "ok"), step("b", "ok", skip="why")]

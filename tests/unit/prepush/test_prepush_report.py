@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from paceline import console
 from paceline.git import Change
-from paceline.prepush.flow import Event, StepResult
-from paceline.prepush.report import as_json, closing, follow
+from paceline.prepush.checkout import Checkout
+from paceline.prepush.flow import Event
+from paceline.prepush.report import Report, as_json, closing, follow
+from paceline.prepush.result import StepResult
+from paceline.prepush.steps import PlannedStep
 
 CHANGE = Change(frozenset({"b.py", "a.py"}), "against origin/main")
 RESULTS = [
@@ -39,6 +43,13 @@ a.py:1: wrong
 """
 
 
+TYPES = PlannedStep("types", ())
+
+
+def report(results: list[StepResult], change: Change = CHANGE) -> Report:
+    return Report(tuple(results), change, Checkout(Path(), Path(), "abc"))
+
+
 @pytest.fixture(autouse=True)
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the colours of the machine that runs the tests out of them."""
@@ -48,15 +59,15 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_closing_ends_with_the_first_failure(capsys: pytest.CaptureFixture[str]) -> None:
     """In a pipe the table is plain text and the failing step's output comes last."""
-    closing(RESULTS, CHANGE)
+    closing(report(RESULTS))
     assert capsys.readouterr().out == CLOSING
 
 
 def test_closing_without_trouble(capsys: pytest.CaptureFixture[str]) -> None:
     """When all is well the summary is last, and an unknown change is explained."""
-    closing(RESULTS[:1], Change(None, "no git repository"))
+    closing(report(RESULTS[:1], Change(None, "no git repository")))
     last = capsys.readouterr().out.splitlines()[-1]
-    assert last == "1 passed (everything was checked: no git repository)"
+    assert last == "1 passed (everything is checked: no git repository)"
 
 
 def test_colour_is_forced_but_nothing_moves(
@@ -65,19 +76,21 @@ def test_colour_is_forced_but_nothing_moves(
     """FORCE_COLOR colours a pipe, and NO_COLOR leaves no colour."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm-256color")
-    closing(RESULTS[2:3], CHANGE)
+    closing(report(RESULTS[2:3]))
     assert "\x1b[1;31mtypes" in capsys.readouterr().out
     monkeypatch.setenv("NO_COLOR", "1")
-    closing(RESULTS[2:3], CHANGE)
+    closing(report(RESULTS[2:3]))
     assert "\x1b[1;31m" not in capsys.readouterr().out
 
 
 def test_json() -> None:
     """The JSON holds every step and what was compared, in a stable form."""
-    data = json.loads(as_json(RESULTS[2:4], CHANGE))
+    data = json.loads(as_json(report(RESULTS[2:4])))
     assert data == {
-        "version": 1,
+        "version": 2,
         "exit_code": 1,
+        "commit": "abc",
+        "in_place": True,
         "change": {"files": ["a.py", "b.py"], "reason": "against origin/main"},
         "steps": [
             {
@@ -87,6 +100,7 @@ def test_json() -> None:
                 "reason": "exit code 1",
                 "exit_code": 1,
                 "command": ["mypy", "a b"],
+                "rerun": "mypy 'a b'",
                 "output": "a.py:1: wrong\n",
             },
             {
@@ -96,6 +110,7 @@ def test_json() -> None:
                 "reason": "no input changed against origin/main",
                 "exit_code": None,
                 "command": [],
+                "rerun": "",
                 "output": "",
             },
         ],
@@ -104,22 +119,17 @@ def test_json() -> None:
 
 def test_json_survives_names_that_are_no_unicode() -> None:
     """A file name that is no valid text still gives ASCII JSON; an unknown change is null."""
-    assert as_json([], Change(frozenset({"\udcff"}), "")).isascii()
-    assert json.loads(as_json([], Change(None, "why")))["change"]["files"] is None
+    assert as_json(report([], Change(frozenset({"\udcff"}), ""))).isascii()
+    assert json.loads(as_json(report([], Change(None, "why"))))["change"]["files"] is None
 
 
-def test_live_is_one_line_a_finished_step_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a terminal, progress is one plain line for each finished step."""
+def test_live_is_quiet_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a terminal there is no progress: the closing table says it all."""
     with console.live() as view:
         show = follow(view)
-        show(Event("started", "types"))
-        for result in RESULTS[2:4]:
-            show(Event("finished", result.name, result))
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err == (
-        "types  failed  12.3 s  exit code 1\nhooks  skipped  no input changed against origin/main\n"
-    )
+        show(Event("started", TYPES))
+        show(Event("finished", TYPES, RESULTS[2]))
+    assert capsys.readouterr() == ("", "")
 
 
 def test_live_on_a_terminal(
@@ -131,11 +141,11 @@ def test_live_on_a_terminal(
     monkeypatch.setenv("TERM", "xterm-256color")
     with console.live() as view:
         show = follow(view)
-        show(Event("started", "lint"))
-        show(Event("started", "types"))
-        show(Event("finished", "types", RESULTS[2]))
+        show(Event("started", PlannedStep("lint", (), expected_seconds=7.2)))
+        show(Event("started", TYPES))
+        show(Event("finished", TYPES, RESULTS[2]))
     text = capsys.readouterr().err
-    assert "lint  0 s" in text
+    assert "lint  0 s, about 7 s left" in text
     assert "exit code 1" in text
 
 

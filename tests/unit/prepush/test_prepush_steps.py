@@ -42,6 +42,12 @@ STEP = Step("lint", (("ruff", "check"),), inputs=("**/*.py", "*.toml"))
         ("a.PY", "*.py", False),
         ("a/b", "a[!x]b", False),
         ("axb", "a[xy]b", True),
+        ("lib/", "lib/**", True),
+        ("lib/", "lib/", True),
+        ("lib/", "lib/x/*.py", True),
+        ("lib/", "**/*.py", True),
+        ("lib/", "lib", False),
+        ("lib/", "src/**", False),
     ],
 )
 def test_globs(path: str, pattern: str, expected: bool) -> None:

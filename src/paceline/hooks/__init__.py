@@ -1,0 +1,1 @@
+"""Git hooks: installing ours, and reading, measuring and merging those a project has."""

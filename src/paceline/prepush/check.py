@@ -1,0 +1,280 @@
+"""Checks one checkout: plans the steps, takes what receipts prove, runs the rest, keeps proof."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from paceline import console, environment, git, process, store, testrun
+from paceline.config.loading import load
+from paceline.config.model import Config, Group, Step
+from paceline.errors import UsageError
+from paceline.hang import Watch
+from paceline.impact import snapshot
+from paceline.prepush import fingerprint, flow, grouptests, history, redirection, report
+from paceline.prepush.checkout import Checkout
+from paceline.prepush.grouptests import PlannedTests
+from paceline.prepush.receipts import Receipt, Receipts
+from paceline.prepush.result import StepResult
+from paceline.prepush.steps import PlannedStep, plan_step, without_tool
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user asked for beside the checkout."""
+
+    #: Run every step and every test, whatever changed and whatever receipts there are.
+    full: bool = False
+    #: Run this step only; empty means all.
+    only: str = ""
+    #: Monotonic time when the run began: the budget counts from here.
+    started: float = 0.0
+    #: Raises when the program that started us is gone.
+    check_alive: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will run, and what a pass will prove."""
+
+    steps: tuple[PlannedStep, ...]
+    tests: Mapping[str, PlannedTests]
+    #: Fingerprints by step; a step without one gets no receipt.
+    fingerprints: Mapping[str, str]
+
+
+def check(checkout: Checkout, change: git.Change, wish: Wish) -> report.Report:
+    """Check the files of `checkout` and return what came of each step.
+
+    Raises ConfigurationError, MissingTool or CheckFailed if nothing could be run.
+    """
+    home = None if checkout.in_place else checkout.home
+    config = load(checkout.root, home)
+    store.ignored_by_git(config.state)
+    receipts = Receipts(config.state / "receipts", config.prepush.receipt_days)
+    before = files(checkout)
+    plan = _Planner(config, checkout, change, wish, receipts, before).plan()
+    tree = _Tree(checkout, before)
+    results, hung = _run(config, checkout, plan, wish, tree)
+    results = tree.verified(plan.steps, results)
+    if tree.is_as_it_was:
+        _keep_receipts(receipts, checkout, plan, results)
+    history.add(_history(config), results)
+    for name, planned in plan.tests.items():
+        result = next(result for result in results if result.name == name)
+        grouptests.remember(planned, result, _still(config, planned))
+    return report.Report(tuple(results), change, checkout, config.prepush.over_budget, tuple(hung))
+
+
+def files(checkout: Checkout) -> dict[str, str] | None:
+    """Return what identifies the content of each file, by its path from the project's folder.
+
+    Files of the repository outside the project start with "../". None if it cannot be told.
+    """
+    place = git.place(checkout.root)
+    found = git.content(place.top) if place is not None else None
+    if place is None or found is None:
+        return None
+    return {_below(path, place.prefix): entry for path, entry in found.items()}
+
+
+def _below(path: str, prefix: str) -> str:
+    return path.removeprefix(prefix) if path.startswith(prefix) else f"../{path}"
+
+
+@dataclass(frozen=True)
+class _Planner:
+    config: Config
+    checkout: Checkout
+    change: git.Change
+    wish: Wish
+    receipts: Receipts
+    content: dict[str, str] | None
+
+    def plan(self) -> Plan:
+        checks = self._checks()
+        groups = [group for group in self.config.groups if group.prepush]
+        names = [*(step.name for step in checks), *(f"tests-{group.name}" for group in groups)]
+        if self.wish.only and self.wish.only not in names:
+            raise UsageError(f"there is no step {self.wish.only}", f"steps: {', '.join(names)}")
+        prints: dict[str, str] = {}
+        steps = [self._proven(step, prints) for step in checks if self._wanted(step.name)]
+        tests = {}
+        for group in groups:
+            if self._wanted(f"tests-{group.name}"):
+                planned = self._tests(group, prints)
+                tests[planned.step.name] = planned
+                steps.append(planned.step)
+        known = history.read(_history(self.config))
+        timed = (replace(step, expected_seconds=known.get(step.name)) for step in steps)
+        return Plan(tuple(map(self._again, timed)), tests, prints)
+
+    def _wanted(self, name: str) -> bool:
+        return self.wish.only in ("", name)
+
+    @property
+    def _full(self) -> bool:
+        return self.wish.full or bool(self.wish.only)
+
+    def _checks(self) -> list[PlannedStep]:
+        steps = [self._with_command(step) for step in self.config.steps if step.prepush]
+        planned = [plan_step(step, self.change, self._full) for step in steps]
+        if all(step.skip for step in planned):
+            return planned  # nothing will run: the tools need not be installed
+        ready = environment.tools(self.config)
+        return [
+            self._ready(step, configured.optional_tool, ready)
+            for step, configured in zip(planned, steps, strict=True)
+        ]
+
+    def _with_command(self, step: Step) -> Step:
+        if step.name != "deps" or step.run:
+            return step
+        return replace(step, run=(environment.consistency_command(self.config),))
+
+    def _ready(self, step: PlannedStep, tool: str, ready: environment.Environment) -> PlannedStep:
+        env = {**ready.variables, **step.settings}
+        step = replace(step, env=env, packages=ready.fingerprint)
+        if tool and shutil.which(tool, path=env.get("PATH")) is None:
+            return without_tool(step, tool, required=bool(os.environ.get("CI")))
+        return step
+
+    def _tests(self, group: Group, prints: dict[str, str]) -> PlannedTests:
+        state = self.config.state / "impact" / group.name
+        skipped = None if self._full else grouptests.unchanged(self.config, group, self.change)
+        if skipped is not None:
+            return PlannedTests(skipped, state)
+        notes = self.config.state / "running" / str(os.getpid())
+        step = self._proven(grouptests.whole(self.config, group, notes), prints)
+        if step.skip:
+            return PlannedTests(step, state)
+        return grouptests.select(self.config, group, step, full=self._full)
+
+    def _proven(self, step: PlannedStep, prints: dict[str, str]) -> PlannedStep:
+        """Note the fingerprint of `step`; return it as skipped if there is a receipt for it."""
+        if step.skip or not step.commands or self.content is None:
+            return step
+        prints[step.name] = fingerprint.of_step(step, self.content, self.checkout)
+        receipt = None if self._full else self.receipts.find(prints[step.name])
+        if receipt is None:
+            return step
+        age = report.age(receipt.age_seconds(time.time()))
+        return replace(step, skip=f"receipt from {age} ago", verdict_if_skipped="proven")
+
+    def _again(self, step: PlannedStep) -> PlannedStep:
+        if self.checkout.in_place or not self.checkout.commit:
+            return replace(step, again=f"invoke prepush --only {step.name}")
+        commit = self.checkout.commit[:10]
+        return replace(step, again=f"invoke prepush --commit {commit} --only {step.name}")
+
+
+class _Tree:
+    """The checked files while steps run: who changed them?"""
+
+    def __init__(self, checkout: Checkout, before: dict[str, str] | None) -> None:
+        self._checkout = checkout
+        self._before = before
+        self._expected = before
+
+    @property
+    def is_as_it_was(self) -> bool:
+        """Whether nothing changed since the beginning, and that is known."""
+        return self._before is not None and self._before == self._expected
+
+    def changed(self) -> list[str]:
+        """Return which files differ from the last look, and expect them so from now on."""
+        now = files(self._checkout)
+        old, self._expected = self._expected, now
+        if old is None or now is None:
+            return [] if old is now else ["something that git cannot tell"]
+        return sorted(name for name in old.keys() | now.keys() if old.get(name) != now.get(name))
+
+    def verified(
+        self, steps: Sequence[PlannedStep], results: Sequence[StepResult]
+    ) -> list[StepResult]:
+        """Return `results` without a pass that other files than the checked ones gave."""
+        reading = {step.name for step in steps if step.kind == "reads"}
+        ran = [result for result in results if result.verdict == "passed"]
+        changed = self.changed() if ran else []
+        if not changed:
+            return list(results)
+        named = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if changed[5:] else "")
+        reason = f"{named} changed while it ran"
+        return [
+            replace(result, verdict="failed", reason=reason)
+            if result.verdict == "passed" and result.name in reading
+            else result
+            for result in results
+        ]
+
+
+def _run(
+    config: Config, checkout: Checkout, plan: Plan, wish: Wish, tree: _Tree
+) -> tuple[list[StepResult], list[str]]:
+    budget = config.prepush.budget_seconds
+    limits = flow.Limits(
+        wish.started + budget if budget is not None and not wish.full else None,
+        config.prepush.budget,
+        config.prepush.fail_fast,
+    )
+    if all(step.skip for step in plan.steps):
+        return flow.run_steps(plan.steps, cwd=checkout.root, cores=1), []
+    if not checkout.in_place:
+        redirection.verify(config, plan.steps)
+    with process.guarded(), _notes(config) as notes, Watch(notes) as watch, console.live() as view:
+        results = flow.run_steps(
+            plan.steps,
+            cwd=checkout.root,
+            cores=testrun.len_cores(),
+            limits=limits,
+            changed_files=tree.changed,
+            on_event=report.follow(view),
+            check_alive=wish.check_alive,
+        )
+    return results, watch.hung
+
+
+@contextlib.contextmanager
+def _notes(config: Config) -> Iterator[Path]:
+    """Give the folder in which this run's tests note what they do."""
+    running = config.state / "running"
+    for folder in running.glob("*"):
+        if folder.name.isdigit() and not process.is_alive(int(folder.name)):
+            shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
+    own = running / str(os.getpid())
+    own.mkdir(parents=True, exist_ok=True)
+    try:
+        yield own
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
+
+
+def _keep_receipts(
+    receipts: Receipts, checkout: Checkout, plan: Plan, results: Sequence[StepResult]
+) -> None:
+    for result in results:
+        if result.verdict == "passed" and result.name in plan.fingerprints:
+            receipts.add(
+                Receipt(
+                    plan.fingerprints[result.name],
+                    result.name,
+                    time.time(),
+                    checkout.commit or "",
+                    round(result.seconds, 3),
+                )
+            )
+
+
+def _still(config: Config, planned: PlannedTests) -> snapshot.Snapshot | None:
+    if planned.now is None:
+        return None
+    return snapshot.take(config.root, git.project_files(config.root), planned.now.environment)
+
+
+def _history(config: Config) -> Path:
+    return config.state / "prepush" / "history.json"
