@@ -32,6 +32,12 @@ def write_text(path: Path, text: str) -> None:
         raise
 
 
+def append_text(path: Path, text: str) -> None:
+    """Add `text` at the end of `path`, a file that another program made and will read."""
+    with path.open("a", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+
+
 def write_json(path: Path, data: Any) -> None:
     """Write `data` as sorted, indented JSON: stable text gives small diffs."""
     write_text(path, json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n")

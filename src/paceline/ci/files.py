@@ -7,7 +7,9 @@ from pathlib import Path
 
 from paceline import store
 from paceline.ci import github, gitlab, woodpecker
-from paceline.ci.pipeline import build
+from paceline.ci.building import build
+from paceline.ci.image import dockerfile
+from paceline.ci.kept import keep
 from paceline.config.model import Config
 
 _RENDERERS = {"github": github.render, "gitlab": gitlab.render, "woodpecker": woodpecker.render}
@@ -17,21 +19,30 @@ _FILES = {
     "gitlab": (Path("ci/gitlab-ci.yml"),),
     "woodpecker": (Path("ci/woodpecker.yml"),),
 }
+_DOCKERFILE = Path("ci/Dockerfile.test")
 
 
 def generated(config: Config) -> dict[Path, str]:
-    """Return the text of every pipeline file of `config`, by its path in the project."""
+    """Return the text of every generated file of `config`, by its path in the project.
+
+    What people wrote into the kept regions of the files that are there is in it. Raises
+    PacelineError if a region is damaged, so that nothing written by hand is lost.
+    """
     pipeline = build(config)
-    return {
-        path: render(pipeline)
-        for provider, render in _RENDERERS.items()
-        if provider in config.ci.providers
-        for path in _FILES[provider]
-    }
+    files: dict[Path, str] = {}
+    for provider, render in _RENDERERS.items():
+        if provider in config.ci.providers:
+            paths = _FILES[provider]
+            found = {path: _found(config.root / path) or "" for path in paths}
+            text = keep(render(pipeline), found)
+            files.update(dict.fromkeys(paths, text))
+    if config.ci.providers:
+        files[_DOCKERFILE] = dockerfile(config)
+    return files
 
 
 def write(config: Config) -> list[Path]:
-    """Write the pipeline files that are missing or differ; return their project paths."""
+    """Write the generated files that are missing or differ; return their project paths."""
     changed = [
         (path, text)
         for path, text in generated(config).items()

@@ -1,25 +1,15 @@
 """The CI pipeline as frozen data: what runs, in which jobs, and what each job hands on.
 
-The renderers only translate this to a provider's syntax, so a job runs the same nox
-session everywhere, and the same one that a developer runs.
+The renderers only translate this to a provider's syntax, so a job runs the same command
+everywhere, and the same one that a developer runs.
 """
 
 from __future__ import annotations
 
-import re
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 
-from paceline.config.model import Config, Group
-from paceline.errors import PacelineError
-
-#: Jobs that GitHub accepts in one matrix.
-GITHUB_MATRIX_LIMIT = 256
-#: Jobs that GitLab accepts in one `parallel`.
-GITLAB_PARALLEL_LIMIT = 200
-#: Entries that GitLab accepts in one `needs`.
-GITLAB_NEEDS_LIMIT = 50
 #: The uv that CI uses: pinned, so that a release of uv cannot turn a pipeline red.
 UV_VERSION = "0.13.8"
 #: The environment a job installs Paceline into; out of the way of a developer's `.venv`.
@@ -28,17 +18,37 @@ VENV = ".paceline/venv"
 SHARDS_FOLDER = ".paceline/shards"
 #: Where `nox -s coverage` leaves its reports.
 REPORTS_FOLDER = ".paceline/reports"
+#: Where the gate leaves the commit and the tree that passed.
+GATE_FOLDER = ".paceline/gate"
 #: The JUnit file in each result folder.
 JUNIT_NAME = "junit.xml"
+#: What a run on the branch leaves to later runs: durations and impact records.
+RECORDS = ("ci/durations", ".paceline/impact")
 
-_CHECKS = ("lint", "types", "security", "deps")
-# Names become job ids, artifact names and folders: this is what all of them allow, and a
-# name without a dot cannot be mistaken for another group's name with a Python version.
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-_PYTHON = re.compile(r"[A-Za-z0-9][A-Za-z0-9.]*")
-_BRANCH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*")
-_PLAIN_PYTHON = re.compile(r"\d+\.\d+")
-_OLDEST = (3, 10)
+
+class When(Enum):
+    """The runs of the pipeline in which a job takes part."""
+
+    EVERY = "every run"
+    #: Pushes to the branch: never a pull request, whose code must not see secrets.
+    BRANCH = "the branch"
+    NIGHTLY = "the nightly run"
+    WEEKLY = "the weekly run"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """Files that a job hands on, under a name that is unique in the pipeline."""
+
+    name: str
+    paths: tuple[str, ...]
+    #: Whether the job failed if it left none of them.
+    demanded: bool = True
+
+
+PLAN = Artifact("plan", (".paceline/plan.json", ".paceline/impact"))
+REPORTS = Artifact("coverage-reports", (REPORTS_FOLDER,), demanded=False)
+GATE = Artifact("gate", (GATE_FOLDER,))
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,9 @@ class TestsJob:
     group: str
     shards: int
     python: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    #: Names of the services that run beside the tests.
+    services: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -104,12 +117,33 @@ class TestsJob:
 
 @dataclass(frozen=True)
 class Job:
-    """One job without a matrix: it runs one nox session."""
+    """One job without a matrix."""
 
     name: str
-    command: str
-    #: The ids of the jobs it waits for, whatever their result.
+    #: Lines for a shell, each of which a developer can paste.
+    commands: tuple[str, ...]
+    #: The ids of the jobs it waits for.
     needs: tuple[str, ...] = ()
+    when: When = When.EVERY
+    #: Whether it runs whatever came of the jobs it needs; else all of them must have passed.
+    whatever_came: bool = False
+    #: Whether Paceline is installed for it; else it has the checked out files alone.
+    installs: bool = True
+    #: Names of the artifacts it needs, or the shards' results with `fetches_shards`.
+    fetches: tuple[str, ...] = ()
+    fetches_shards: bool = False
+    keeps: Artifact | None = None
+    #: Whether it starts from the records of earlier runs, and leaves new ones on the branch.
+    restores_records: bool = False
+    saves_records: bool = False
+    #: Names of secrets that its commands find in their environment.
+    secrets: tuple[str, ...] = ()
+    #: The deployment environment, for the provider's own protection rules.
+    environment: str = ""
+    #: Whether it needs Docker.
+    docker: bool = False
+    #: Whether it needs the whole history, to compare with where a branch began.
+    history: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,12 +159,36 @@ class Pipeline:
     python: str
     #: Whether a shard's own Python version must run nox; else nox makes the environment.
     matrix_runs_nox: bool
-    tests: tuple[TestsJob, ...]
-    checks: tuple[Job, ...]
-    #: Combines the shards; None when there is no test group.
-    coverage: Job | None
-    #: The ids of all jobs above, that the final gate `required` demands success of.
-    required: tuple[str, ...]
+    #: Whether pull requests run only the tests that the change can affect.
+    selects: bool
+    #: Cron expressions, empty for never.
+    nightly: str
+    weekly: str
+    #: The image with its tag that jobs run in, empty for the provider's own.
+    image: str
+    #: What dependency caches are keyed by: files that are there, the most telling first.
+    dependency_files: tuple[str, ...]
+    #: The bucket and the address of an S3-compatible store, empty for none.
+    cache_bucket: str
+    cache_endpoint: str
+    #: Every job, in the order people read them. Each needs only jobs before it.
+    jobs: tuple[TestsJob | Job, ...]
+    #: The job whose success means that the commit is good.
+    gate: str = "required"
+
+    @property
+    def tests(self) -> tuple[TestsJob, ...]:
+        """The jobs with a matrix."""
+        return tuple(job for job in self.jobs if isinstance(job, TestsJob))
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The ids of the jobs that the gate demands success of."""
+        return next((job.needs for job in self.jobs if job.name == self.gate), ())
+
+    def job(self, name: str) -> Job:
+        """Return the job without a matrix called `name`; raise KeyError if there is none."""
+        return {job.name: job for job in self.jobs if isinstance(job, Job)}[name]
 
     def nox_python(self, python: str) -> str:
         """Return the version that runs nox where the tests run on `python`."""
@@ -142,106 +200,8 @@ class Pipeline:
             yield from job.expand()
 
 
-def build(config: Config) -> Pipeline:
-    """Return the pipeline of `config`; raise PacelineError if a provider would refuse it."""
-    _check_text(config)
-    tests = tuple(_tests_job(group, config.python) for group in config.groups)
-    _check_limits(tests, config.ci.providers)
-    checks = tuple(
-        Job(step.name, f"nox -s {step.name}")
-        for name in _CHECKS
-        for step in config.steps
-        if step.name == name and step.run
-    )
-    names = tuple(job.name for job in tests)
-    coverage = Job("coverage", "nox -s coverage", names) if tests else None
-    return Pipeline(
-        branch=config.ci.branch,
-        timeout_minutes=config.ci.timeout_minutes,
-        install=shlex.join(config.ci.install),
-        python=_newest(config.python),
-        # With uv a project may test on versions that are too old for Paceline itself.
-        matrix_runs_nox=config.environment != "uv",
-        tests=tests,
-        checks=checks,
-        coverage=coverage,
-        required=(*names, *(job.name for job in checks), *(["coverage"] if coverage else [])),
-    )
-
-
 def venv_command(python: str) -> str:
     """Return the command that makes a job's environment for `python` (may be empty)."""
     # --seed: the install command may be pip. --allow-existing: pasting it twice is harmless.
     version = f" --python {python}" if python else ""
     return f"uv venv --seed --allow-existing{version} {VENV}"
-
-
-def _tests_job(group: Group, python: tuple[str, ...]) -> TestsJob:
-    if not _NAME.fullmatch(group.name):
-        raise PacelineError(
-            f"the group name {group.name!r} cannot name a CI job",
-            "use letters, digits, `_` and `-` only, and begin with a letter or digit",
-        )
-    if group.shards < 1:
-        raise PacelineError(
-            f"group {group.name!r} has {group.shards} shards", "set `shards` to 1 or more"
-        )
-    return TestsJob(group.name, group.shards, python)
-
-
-def _check_text(config: Config) -> None:
-    """Refuse text that a provider would read as something else than text."""
-    if not _BRANCH.fullmatch(config.ci.branch):
-        # Providers take branches as patterns and inside expressions.
-        raise PacelineError(
-            f"the branch name {config.ci.branch!r} cannot stand in a pipeline file",
-            "use letters, digits, `_`, `-`, `.` and `/` only in `ci.branch`",
-        )
-    for version in config.python:
-        if not _PYTHON.fullmatch(version):
-            raise PacelineError(
-                f"{version!r} is not a Python version", 'write versions as in "3.13"'
-            )
-    for word in config.ci.install:
-        if "${{" in word or not word.isprintable():
-            raise PacelineError(
-                f"`ci.install` has the word {word!r}, which a pipeline file cannot carry",
-                "use printable text without `${{`",
-            )
-    if not config.ci.install:
-        raise PacelineError("`ci.install` is empty", "set it to the command that installs Paceline")
-
-
-def _check_limits(tests: tuple[TestsJob, ...], providers: tuple[str, ...]) -> None:
-    """Refuse what a provider would cut or reject only after the push."""
-    for job in tests:
-        if "github" in providers and job.size > GITHUB_MATRIX_LIMIT:
-            _too_many(job, f"{job.size} jobs", f"GitHub takes {GITHUB_MATRIX_LIMIT} a matrix")
-        if "gitlab" in providers and job.shards > GITLAB_PARALLEL_LIMIT:
-            text = f"GitLab takes {GITLAB_PARALLEL_LIMIT} parallel jobs"
-            _too_many(job, f"{job.shards} shards", text)
-    needs = sum(max(1, len(job.python)) for job in tests)
-    if "gitlab" in providers and needs > GITLAB_NEEDS_LIMIT:
-        raise PacelineError(
-            f"the coverage job would need {needs} jobs; GitLab takes {GITLAB_NEEDS_LIMIT}",
-            "use fewer groups or Python versions, or take gitlab out of `ci.providers`",
-        )
-
-
-def _too_many(job: TestsJob, found: str, limit: str) -> None:
-    versions = f" on {len(job.python)} Python versions" if job.python else ""
-    raise PacelineError(
-        f"group {job.group!r} makes {found} ({job.shards} shards{versions}); {limit}",
-        "lower `shards` of the group, or split the group in two",
-    )
-
-
-def _newest(versions: tuple[str, ...]) -> str:
-    """Return the newest plain version that Paceline runs on, empty if there is none."""
-    plain = [
-        tuple(int(part) for part in version.split("."))
-        for version in versions
-        if _PLAIN_PYTHON.fullmatch(version)
-    ]
-    newest = max(plain, default=(0, 0))
-    return ".".join(str(part) for part in newest) if newest >= _OLDEST else ""

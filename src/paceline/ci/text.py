@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from collections.abc import Iterable
 
 HEADER = """\
@@ -27,3 +29,22 @@ def flow(items: Iterable[str]) -> str:
 def indent(lines: Iterable[str], columns: int) -> list[str]:
     """Return `lines` moved right by `columns`; empty lines stay empty."""
     return [" " * columns + line if line else line for line in lines]
+
+
+def shell_word(word: str) -> str:
+    """Return `word` quoted for a shell; like shlex.quote, but shellcheck takes it for meant.
+
+    In single quotes a `$` looks like a mistake to it. An interactive shell would replace `!`
+    inside double quotes, so then single ones stay.
+    """
+    if not re.search(r"[$`]", word) or "!" in word:
+        return shlex.quote(word)
+    return '"' + re.sub(r'([$`"\\])', r"\\\1", word) + '"'
+
+
+def kept_region(name: str) -> list[str]:
+    """Return the lines of an empty region `name`, whose content survives regeneration."""
+    return [
+        f"# kept by hand: {name} (what stands from here to the end of it is never overwritten)",
+        f"# end of kept by hand: {name}",
+    ]

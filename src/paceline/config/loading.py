@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from paceline.config import discovery, references
 from paceline.config.document import FILE, read
-from paceline.config.model import Ci, Config, Group, Prepush, Step
+from paceline.config.model import Ci, Config, Deployment, Group, Image, Prepush, Step
 from paceline.config.schema import (
     SPELLINGS,
     Rejected,
@@ -65,14 +65,22 @@ class _Written:
     steps: dict[str, Values] = field(default_factory=dict)
     ci: Values = field(default_factory=dict)
     prepush: Values = field(default_factory=dict)
+    images: dict[str, Values] = field(default_factory=dict)
+    deploy: dict[str, Values] = field(default_factory=dict)
 
     def keys_written(self) -> set[tuple[str, ...]]:
         """Return the path of each value, below `tool.paceline`."""
         keys: set[tuple[str, ...]] = {(key,) for key in self.top}
         keys |= {("ci", key) for key in self.ci}
         keys |= {("prepush", key) for key in self.prepush}
-        for section, tables in (("groups", self.groups), ("steps", self.steps)):
-            keys |= {(section, name, key) for name, values in tables.items() for key in values}
+        sections = {
+            ("groups",): self.groups,
+            ("steps",): self.steps,
+            ("ci", "images"): self.images,
+            ("ci", "deploy"): self.deploy,
+        }
+        for section, tables in sections.items():
+            keys |= {(*section, name, key) for name, values in tables.items() for key in values}
         return keys
 
 
@@ -93,6 +101,8 @@ class _Reader:
             self.named(Step, tables["steps"], "steps"),
             self.values(Ci, tables["ci"], ("ci",)),
             self.values(Prepush, tables["prepush"], ("prepush",)),
+            self.named(Image, tables["ci"].get("images", {}), "ci", "images"),
+            self.named(Deployment, tables["ci"].get("deploy", {}), "ci", "deploy"),
         )
 
     def report(self, key: tuple[str, ...], text: str, suggestion: str = "") -> None:
@@ -120,15 +130,16 @@ class _Reader:
                     self.report((*key, name), problem.text, problem.suggestion)
         return valid
 
-    def named(self, owner: type, tables: Values, section: str) -> dict[str, Values]:
+    def named(self, owner: type, tables: object, *section: str) -> dict[str, Values]:
         """Return the values of each table in a section of freely named tables."""
         found = {}
-        for name, raw in tables.items():
+        for name, raw in self.table(tables, section).items():
+            key = (*section, name)
             if NAME.fullmatch(name):
-                found[name] = self.values(owner, self.table(raw, (section, name)), (section, name))
+                found[name] = self.values(owner, self.table(raw, key), key)
             else:
                 allowed = "a name of a-z, 0-9, _ and -"
-                self.report((section, name), f"found {show(name)}, allowed: {allowed}")
+                self.report(key, f"found {show(name)}, allowed: {allowed}")
         return found
 
 
@@ -141,7 +152,12 @@ def _combine(found: Config, written: _Written, reader: _Reader) -> Config:
         "groups": _groups(found.groups, written.groups),
         "steps": steps,
         "tools": discovery.tools(steps),
-        "ci": replace(found.ci, **written.ci),
+        "ci": replace(
+            found.ci,
+            images=tuple(Image(name, **values) for name, values in written.images.items()),
+            deploy=tuple(Deployment(name, **values) for name, values in written.deploy.items()),
+            **written.ci,
+        ),
         "prepush": replace(found.prepush, **written.prepush),
     }
     return replace(found, **{**values, **written.top})
@@ -194,6 +210,7 @@ def _origins(config: Config, written: _Written) -> Iterable[tuple[str, str]]:
     def of(
         entry: Config | Group | Step | Ci | Prepush, default: object, *path: str
     ) -> Iterable[tuple[str, str]]:
+    def of(entry: object, default: object, *path: str) -> Iterable[tuple[str, str]]:
         for name in hints(type(entry)):
             key = (*path, name)
             if is_table(hints(type(entry))[name]):
@@ -208,3 +225,7 @@ def _origins(config: Config, written: _Written) -> Iterable[tuple[str, str]]:
         yield from of(step, Step(step.name), "steps", step.name)
     yield from of(config.ci, Ci(), "ci")
     yield from of(config.prepush, Prepush(), "prepush")
+    for image in config.ci.images:
+        yield from of(image, Image(image.name), "ci", "images", image.name)
+    for environment in config.ci.deploy:
+        yield from of(environment, Deployment(environment.name), "ci", "deploy", environment.name)

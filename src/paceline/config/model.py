@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 AUTO = "auto"
+#: Commands run one after another, each an argument list.
+Commands = tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Group:
     timeout: float | str = AUTO
     #: Whether `invoke prepush` runs the group's affected tests.
     prepush: bool = True
+    #: Services the tests need in CI: "postgres", "redis".
+    services: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,35 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Image:
+    """A container image: CI builds it beside the tests, and deploys only what its scan passed.
+
+    In commands, `{commit}` stands for the commit that is checked out.
+    """
+
+    name: str
+    #: Commands that build the image, and push it to where scan and deployment find it.
+    build: Commands = ()
+    #: Commands that scan the image; deployment waits for them.
+    scan: Commands = ()
+    #: Names of the CI secrets that the commands find as environment variables.
+    secrets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """An environment to deploy to, after the gate, the scans and the deployment before it."""
+
+    name: str
+    #: Commands that deploy; `{commit}` stands for the commit that is checked out.
+    run: Commands = ()
+    #: Commands that fail until the deployed system is healthy.
+    check: Commands = ()
+    #: Names of the CI secrets that the commands find as environment variables.
+    secrets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Ci:
     """What the generated pipeline files contain."""
 
@@ -70,6 +103,25 @@ class Ci:
     install: tuple[str, ...] = ("python", "-m", "pip", "install", "paceline")
     #: Minutes after which a job is ended.
     timeout_minutes: int = 30
+    #: What pull requests run: "all", or "impact" for the tests that the change can affect.
+    #: The branch and the nightly run always run everything.
+    select: str = "all"
+    #: When the nightly run starts, as a cron expression; empty means never. It compares
+    #: impact selection with a full run.
+    nightly: str = "17 3 * * *"
+    #: When the weekly benchmark starts, as a cron expression; empty means never.
+    weekly: str = "43 4 * * 0"
+    #: The name, without a tag, of the image made by ci/Dockerfile.test; the jobs then run in
+    #: it. Empty means that they run without one.
+    test_image: str = ""
+    #: The bucket of an S3-compatible store for Woodpecker's caches; empty means no caches.
+    cache_bucket: str = ""
+    #: The address of that store; empty means AWS.
+    cache_endpoint: str = ""
+    #: Container images, each a table `ci.images.<name>`.
+    images: tuple[Image, ...] = ()
+    #: Environments in the order of deployment, each a table `ci.deploy.<name>`.
+    deploy: tuple[Deployment, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -46,4 +46,9 @@ def _value(config: Config, key: str) -> Any:
         return getattr(config.group(rest[0]), rest[1])
     if section == "steps":
         return getattr(config.step(rest[0]), rest[1])
-    return getattr(getattr(config, section), rest[0]) if rest else getattr(config, section)
+    if not rest:
+        return getattr(config, section)
+    if len(rest) == 3:
+        named = {entry.name: entry for entry in getattr(config.ci, rest[0])}
+        return getattr(named[rest[1]], rest[2])
+    return getattr(getattr(config, section), rest[0])

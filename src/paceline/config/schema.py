@@ -13,7 +13,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, get_args, get_type_hints
 
-from paceline.config.model import AUTO, Ci, Config, Group, Prepush, Step
+from paceline.config.model import (
+    AUTO,
+    Ci,
+    Config,
+    Deployment,
+    Group,
+    Image,
+    Prepush,
+    Step,
+)
 
 #: Fields that Paceline fills in itself, so nobody writes them.
 INTERNAL = frozenset({"root", "home", "origins", "name", "missing"})
@@ -75,7 +84,24 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return names[close[0]] if close else ""
 
 
+def _matching(allowed: str, pattern: str) -> Rule:
+    return Rule(allowed, lambda value: bool(re.fullmatch(pattern, value)))
+
+
+_SECRET = _matching("names of environment variables", r"[A-Za-z_][A-Za-z0-9_]*")
+_CRON = _matching("five fields of a cron expression, or nothing", r"([0-9*,/-]+( [0-9*,/-]+){4})?")
 RULES: dict[tuple[type, str], Rule] = {
+    (Group, "services"): _choice("postgres", "redis"),
+    (Ci, "select"): _choice("all", "impact"),
+    (Ci, "nightly"): _CRON,
+    (Ci, "weekly"): _CRON,
+    (Ci, "test_image"): _matching(
+        "an image name without a tag", r"([a-z0-9.-]+(:[0-9]+)?/)?[a-z0-9._/-]+|"
+    ),
+    (Ci, "cache_bucket"): _matching("a bucket name", r"[a-z0-9.-]*"),
+    (Ci, "cache_endpoint"): _matching("an http(s) address", r"(https?://[A-Za-z0-9.:/_-]+)?"),
+    (Image, "secrets"): _SECRET,
+    (Deployment, "secrets"): _SECRET,
     (Group, "shards"): Rule("a number from 1", lambda value: value >= 1),
     (Group, "workers"): Rule(f"{show(AUTO)} or a number from 0", lambda v: v == AUTO or v >= 0),
     (Group, "timeout"): Rule(f"{show(AUTO)} or a positive number", lambda v: v == AUTO or v > 0),
@@ -101,7 +127,7 @@ RULES: dict[tuple[type, str], Rule] = {
     ),
 }
 #: Lists where naming the same thing twice would run it twice.
-_UNIQUE = frozenset({(Config, "python"), (Ci, "providers")})
+_UNIQUE = frozenset({(Config, "python"), (Ci, "providers"), (Group, "services")})
 #: Argument lists that may also be written as one string.
 _COMMAND = frozenset({(Ci, "install")})
 

@@ -109,27 +109,27 @@ def config(context: Context, json: bool = False) -> None:
 @_exits
 def generate(context: Context) -> None:
     """Write the pipeline files from the configuration."""
-    from paceline.ci import files
-    from paceline.config.loading import load
+    from paceline.tasks import ci
 
-    for path in files.write(load(project_root())):
-        print(f"wrote {path.as_posix()}")
+    ci.generate(project_root())
 
 
 @task
 @_exits
 def check(context: Context) -> int:
     """Fail, with a diff, if the pipeline files drifted from the configuration."""
-    from paceline.ci import files
-    from paceline.config.loading import load
+    from paceline.tasks import ci
 
-    drift = files.drift(load(project_root()))
-    if not drift:
-        print("the pipeline files match the configuration")
-        return 0
-    print(drift, end="")
-    print("error: the pipeline files drifted; run `invoke ci.generate`", file=sys.stderr)
-    return 1
+    return ci.check(project_root())
+
+
+@task
+@_exits
+def summary(context: Context) -> None:
+    """Print what the shards did; on GitHub also as job summary and annotations."""
+    from paceline.tasks import ci
+
+    ci.summary(project_root())
 
 
 @task(help={"drop": "Drop those of this step, or whose name starts so; all: every one.", **_JSON})
@@ -151,5 +151,5 @@ def install(context: Context, manager: str = "git") -> None:
 
 
 ns = Collection(prepush, plan, config, receipts)
-ns.add_collection(Collection("ci", generate, check))
+ns.add_collection(Collection("ci", generate, check, summary))
 ns.add_collection(Collection("hooks", install))

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from paceline.config.model import Ci, Config, Group, Step
+from paceline.config.model import Ci, Config, Deployment, Group, Image, Step
 
 
 def make_config(root: Path, case: str = "small") -> Config:
-    """Return a configuration without Python versions ("small") or with ("versions", "current")."""
+    """Return a configuration: small or full, or with Python versions ("versions", "current")."""
     steps = (
         Step("deps", (("paceline-deps",),)),
         Step("hooks", (("invoke", "hooks.audit"),)),
@@ -22,7 +22,11 @@ def make_config(root: Path, case: str = "small") -> Config:
         Step("types", (("mypy", "src"),)),
     )
     if case == "small":
-        return Config(root, groups=(Group("unit", shards=4), Group("db")), steps=steps)
+        ci = Ci(nightly="", weekly="")
+        return Config(root, groups=(Group("unit", shards=4), Group("db")), steps=steps, ci=ci)
+    if case == "full":
+        groups = (Group("unit", shards=2), Group("db", services=("postgres", "redis")))
+        return Config(root, groups=groups, steps=steps, ci=full_ci())
     versions = ("3.9", "3.13", "pypy3.10") if case == "versions" else ("3.12", "3.13")
     return Config(
         root,
@@ -31,6 +35,39 @@ def make_config(root: Path, case: str = "small") -> Config:
         groups=(Group("unit", shards=2),),
         steps=steps[2:3],
         ci=Ci(branch="stable/2.x", install=("pip", "install", "it's: # x", "a b")),
+    )
+
+
+def full_ci() -> Ci:
+    """Return settings with everything that a pipeline can have."""
+    images = ("backend", "frontend")
+    tag = "registry.example.com/{}:{{commit}}"
+    return Ci(
+        select="impact",
+        test_image="registry.example.com/team/tests",
+        cache_bucket="ci-cache",
+        cache_endpoint="https://s3.example.com",
+        images=tuple(
+            Image(
+                name,
+                build=(
+                    ("docker", "build", "--tag", tag.format(name), name),
+                    ("docker", "push", tag.format(name)),
+                ),
+                scan=(("trivy", "image", "--exit-code", "1", tag.format(name)),),
+                secrets=("REGISTRY_TOKEN",),
+            )
+            for name in images
+        ),
+        deploy=(
+            Deployment(
+                "staging",
+                run=(("./deploy.sh", "staging", "it's {commit}", "${HOME} $(id)"),),
+                check=(("./healthy.sh", "staging"),),
+                secrets=("DEPLOY_KEY",),
+            ),
+            Deployment("production", run=(("./deploy.sh", "production", "{commit}"),)),
+        ),
     )
 
 
@@ -54,7 +91,7 @@ def tool() -> Callable[[str], str]:
     return find
 
 
-@pytest.fixture(params=["small", "versions", "current"])
+@pytest.fixture(params=["small", "versions", "current", "full"])
 def any_config(request: pytest.FixtureRequest, tmp_path: Path) -> Config:
     """Each configuration in turn."""
     return make_config(tmp_path, request.param)

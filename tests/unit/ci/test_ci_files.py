@@ -20,6 +20,7 @@ def test_files_of_each_provider(config: Config) -> None:
         ".github/workflows/paceline.yml",
         "ci/gitlab-ci.yml",
         "ci/woodpecker.yml",
+        "ci/Dockerfile.test",
     ]
     assert files[Path("ci/github.yml")] == files[Path(".github/workflows/paceline.yml")]
     assert all(text.splitlines()[1].endswith("invoke ci.generate") for text in files.values())
@@ -28,12 +29,12 @@ def test_files_of_each_provider(config: Config) -> None:
 def test_only_configured_providers(config: Config) -> None:
     """A provider that is not configured gets no file."""
     only = dataclasses.replace(config, ci=Ci(providers=("gitlab",)))
-    assert list(generated(only)) == [Path("ci/gitlab-ci.yml")]
+    assert list(generated(only)) == [Path("ci/gitlab-ci.yml"), Path("ci/Dockerfile.test")]
 
 
 def test_no_drift_after_write(config: Config) -> None:
     """What was just written is equal, and a second write changes nothing."""
-    assert len(write(config)) == 4
+    assert len(write(config)) == 5
     assert drift(config) == ""
     assert write(config) == []
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from paceline.ci.building import build
 from paceline.ci.files import write
-from paceline.ci.pipeline import build
+from paceline.ci.pipeline import Pipeline
 from paceline.config.model import Ci, Config
 
 yaml = pytest.importorskip("yaml")
@@ -69,9 +70,9 @@ def test_github_runs_the_sessions(any_config: Config) -> None:
         matrix = rendered["strategy"]["matrix"]
         for python in matrix.get("python", [""]):
             for shard in matrix["shard"]:
-                found.append(_expand(script, PYTHON=python, SHARD=str(shard)))
-    assert found == [shard.command for shard in pipeline.shards()]
-    assert set(jobs) == {*pipeline.required, "required"}
+                found.append(_expand(script, PYTHON=python, SHARD=str(shard), SELECT="--impact"))
+    assert found == commands(pipeline)
+    assert list(jobs) == [job.name for job in pipeline.jobs]
     assert tuple(jobs["required"]["needs"]) == pipeline.required
 
 
@@ -82,26 +83,30 @@ def test_gitlab_runs_the_sessions(any_config: Config) -> None:
     found = []
     names = [name for name in jobs if name.startswith("tests-")]
     for name in names:
+        assert jobs[name]["needs"] == ["plan"]
         total = jobs[name].get("parallel", 1)
         for node in range(1, total + 1):
             values = {"CI_NODE_INDEX": str(node), "CI_NODE_TOTAL": str(total)}
+            values["SELECT"] = "--impact"
             found.append(_expand(jobs[name]["script"][-1], **values))
-    assert found == [shard.command for shard in pipeline.shards()]
+    assert found == commands(pipeline)
     assert jobs["coverage"]["needs"] == names
     assert [name for name in jobs if "coverage" in jobs[name] and name != "stages"] == ["coverage"]
 
 
 def test_woodpecker_runs_the_sessions(any_config: Config) -> None:
-    """Each shard is a step that waits for `prepare` alone; coverage waits for all shards."""
+    """Each shard is a step that waits for the plan; coverage waits for all shards."""
     pipeline = build(any_config)
     steps = load(any_config, "woodpecker.yml")["steps"]
     tests = [step for step in steps if step["name"].startswith("tests-")]
-    commands = [shard.command for shard in pipeline.shards()]
-    assert [step["commands"][-1] for step in tests] == commands
-    assert all(step["depends_on"] == ["prepare"] for step in tests)
-    assert steps[-1]["depends_on"] == [step["name"] for step in tests]
-    assert steps[-1]["commands"][-1] == "nox -s coverage"
-    assert all(step["when"] == [{"status": ["success", "failure"]}] for step in steps[1:])
+    found = [_expand(step["commands"][-1], SELECT="--impact") for step in tests]
+    assert found == commands(pipeline)
+    assert all(step["depends_on"] == ["prepare", "plan"] for step in tests)
+    coverage = next(step for step in steps if step["name"] == "coverage")
+    assert coverage["depends_on"] == [step["name"] for step in tests]
+    assert "nox -s coverage -- --store-durations" in coverage["commands"]
+    always = [{"status": ["success", "failure"]}]
+    assert all(step["when"] == always for step in [*tests, coverage])
 
 
 def test_install_survives_every_syntax(any_config: Config) -> None:
@@ -112,8 +117,9 @@ def test_install_survives_every_syntax(any_config: Config) -> None:
     steps = load(any_config, "github.yml")["jobs"]["lint"]["steps"]
     assert next(s["run"] for s in steps if s["name"] == "Install Paceline").rstrip("\n") == install
     assert install in load(any_config, "gitlab-ci.yml")["lint"]["script"]
-    commands = load(any_config, "woodpecker.yml")["steps"][1]["commands"]
-    assert install in [command.replace("$${", "${") for command in commands]
+    steps = load(any_config, "woodpecker.yml")["steps"]
+    lines = next(step["commands"] for step in steps if step["name"] == "lint")
+    assert install in [line.replace("$${", "${") for line in lines]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +143,7 @@ def test_gate_demands_success(config: Config, result: str, code: int) -> None:
 
 def test_woodpecker_step_works_in_its_own_clone(config: Config, tmp_path: Path) -> None:
     """Results reach the shared workspace while everything else stays in the step's clone."""
-    step = load(config, "woodpecker.yml")["steps"][1]
+    step = next(s for s in load(config, "woodpecker.yml")["steps"] if s["name"] == "lint")
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-c", "init.defaultBranch=main"]
     for arguments in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "x"]):
         run([*git, *arguments], config.root)
@@ -150,6 +156,12 @@ def test_woodpecker_step_works_in_its_own_clone(config: Config, tmp_path: Path) 
     run(["env", f"TMPDIR={temporary}", "bash", "-e", "-c", fake + script], config.root)
     assert (config.root / ".paceline/shards/result").read_text() == "done\n"
     assert not (config.root / "left").exists()
+
+
+def commands(pipeline: Pipeline) -> list[str]:
+    """Return the command of every shard, as it is when a change selects the tests."""
+    select = " --impact" if pipeline.selects else ""
+    return [shard.command + select for shard in pipeline.shards()]
 
 
 def _expand(script: str, **values: str) -> str:

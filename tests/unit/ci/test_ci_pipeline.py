@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from paceline.ci.pipeline import build
+from paceline.ci.building import build
 from paceline.config.model import Ci, Config, Group, Step
 from paceline.errors import PacelineError
 
@@ -39,22 +39,20 @@ def test_versions_multiply_shards(tmp_path: Path) -> None:
 def test_only_steps_with_commands_become_jobs(config: Config) -> None:
     """A step that is not set up, and the hooks step, have no job."""
     pipeline = build(config)
-    assert [job.name for job in pipeline.checks] == ["lint", "types", "deps"]
-    assert pipeline.required == ("tests-unit", "tests-db", "lint", "types", "deps", "coverage")
+    tests = ("plan", "tests-unit", "tests-db")
+    assert pipeline.required == (*tests, "deps", "lint", "types", "coverage")
 
 
 def test_coverage_needs_all_tests(config: Config) -> None:
     """The coverage job waits for every tests job and for no check."""
-    coverage = build(config).coverage
-    assert coverage is not None
-    assert (coverage.command, coverage.needs) == ("nox -s coverage", ("tests-unit", "tests-db"))
+    assert build(config).job("coverage").needs == ("tests-unit", "tests-db")
 
 
 def test_no_groups_no_coverage(tmp_path: Path) -> None:
     """Without test groups there is nothing to combine."""
     pipeline = build(Config(tmp_path, steps=(Step("lint", (("ruff",),)),)))
-    assert pipeline.coverage is None
     assert pipeline.required == ("lint",)
+    assert [job.name for job in pipeline.jobs] == ["lint", "required"]
 
 
 def test_newest_version_by_number_runs_the_other_jobs(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ _FOLDER = Path(__file__).parent / "snapshots"
 @pytest.mark.parametrize("name", ["github.yml", "gitlab-ci.yml", "woodpecker.yml"])
 def test_text_is_the_snapshot(any_config: Config, name: str) -> None:
     """The generated file is letter for letter the reviewed one."""
-    case = "small"
+    case = "full" if any_config.ci.images else "small"
     if any_config.python:
         case = "current" if any_config.environment == "current" else "versions"
     path = _FOLDER / f"{case}-{name}"

@@ -86,7 +86,8 @@ error: pyproject.toml: tool.paceline.ci.install: found 3, \
 allowed: a string or a list of strings
 error: pyproject.toml: tool.paceline.ci.branch: found "a b", allowed: a branch name
 error: pyproject.toml: tool.paceline.ci.zzz: unknown key, \
-allowed: providers, branch, install, timeout_minutes
+allowed: providers, branch, install, timeout_minutes, select, nightly, weekly, test_image, \
+cache_bucket, cache_endpoint, images, deploy
 error: pyproject.toml: tool.paceline.steps.typs: a step of your own needs "run"
        did you mean "types"?
 16 problems; nothing was run."""
@@ -287,7 +288,7 @@ def test_path_with_spaces_and_accents(tmp_path: Path) -> None:
     config = load(write(root, text))
     assert config.root == root
     assert config.group("unit").paths == ("tests/schnelle Prüfungen",)
-    line = 'groups.unit.paths   = ["tests/schnelle Prüfungen"]  # pyproject.toml'
+    line = 'groups.unit.paths    = ["tests/schnelle Prüfungen"]  # pyproject.toml'
     assert line in as_text(config).splitlines()
 
 
@@ -297,12 +298,13 @@ def test_reports_show_value_and_origin(tmp_path: Path) -> None:
     blocks = as_text(config).split("\n\n")
     assert blocks[1] == (
         """\
-groups.unit.paths   = []      # default
-groups.unit.marker  = ""      # default
-groups.unit.shards  = 3       # pyproject.toml
-groups.unit.workers = "auto"  # default
-groups.unit.timeout = "auto"  # default
-groups.unit.prepush = true    # default"""
+groups.unit.paths    = []      # default
+groups.unit.marker   = ""      # default
+groups.unit.shards   = 3       # pyproject.toml
+groups.unit.workers  = "auto"  # default
+groups.unit.timeout  = "auto"  # default
+groups.unit.prepush  = true    # default
+groups.unit.services = []      # default"""
     )
     assert blocks[2].endswith("\n# not set up: no [tool.ruff] in pyproject.toml")
     content = json.loads(as_json(config))
