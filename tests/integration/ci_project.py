@@ -6,8 +6,8 @@ import json
 import os
 import shutil
 import sys
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -114,7 +114,7 @@ def make_project(root: Path) -> Project:
     Its jobs install this very Paceline, from a wheel: many jobs each building it take long.
     """
     folder = root.with_name(f"{root.name}-wheel")
-    build = [find_program("uv"), "build", "--quiet", "--wheel", "--out-dir", folder, ROOT]
+    build = [find_program("uv"), "build", "--quiet", "--wheel", "--out-dir", str(folder), str(ROOT)]
     built = process.run(build, cwd=ROOT)
     assert built.exit_code == 0, built.output
     wheel = next(folder.glob("*.whl"))
@@ -135,7 +135,9 @@ def make_project(root: Path) -> Project:
         call = _FLAKY if name == "b" else "True"
         unit = _TEST.format(number=number, call=call)
         database = _TEST.format(number=number, call="only_db()")
-        project.write({f"tests/unit/test_u_{name}.py": unit, f"tests/db/test_d_{name}.py": database})
+        project.write(
+            {f"tests/unit/test_u_{name}.py": unit, f"tests/db/test_d_{name}.py": database}
+        )
     done = project.invoke("ci.generate")
     assert done.exit_code == 0, done.output
     project.git("init", "-q", "-b", "main")

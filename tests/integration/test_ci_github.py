@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 import ci_project
+import pytest
 from ci_project import BROKEN, SECRET
+
 from paceline import process
 from paceline.testing import Project
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import ci_project
 import pytest
 from ci_project import BROKEN, ROOT, SECRET
+
 from paceline import process
 from paceline.testing import Project
 

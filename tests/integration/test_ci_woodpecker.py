@@ -15,6 +15,7 @@ from typing import Any
 import ci_project
 import pytest
 from ci_project import BROKEN, SECRET
+
 from paceline import process
 from paceline.testing import Project
 

@@ -207,9 +207,6 @@ def _origins(config: Config, written: _Written) -> Iterable[tuple[str, str]]:
     """Yield each key of the configuration with where its value came from."""
     keys = written.keys_written()
 
-    def of(
-        entry: Config | Group | Step | Ci | Prepush, default: object, *path: str
-    ) -> Iterable[tuple[str, str]]:
     def of(entry: object, default: object, *path: str) -> Iterable[tuple[str, str]]:
         for name in hints(type(entry)):
             key = (*path, name)
