@@ -43,6 +43,12 @@ def write_json(path: Path, data: Any) -> None:
     write_text(path, json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
+def append_text(path: Path, text: str) -> None:
+    """Append `text` to `path`, a file that others append to as well."""
+    with path.open("a", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+
+
 def read_json(path: Path, kind: str) -> Any | None:
     """Read JSON from `path`; None if the file is absent.
 
@@ -56,6 +62,22 @@ def read_json(path: Path, kind: str) -> Any | None:
     except (OSError, ValueError) as error:
         print(f"warning: {path}: damaged {kind} is ignored ({error})", file=sys.stderr)
         return None
+
+
+def adopt(new: Path, place: Path) -> None:
+    """Put `new`, a finished file or folder on the same disk, in the place of `place`.
+
+    A file is flushed to the disk and renamed: a reader sees the old one or the new one whole.
+    """
+    if new.is_dir():
+        if place.exists():
+            # A folder cannot be renamed over another one.
+            place.replace(new.with_name(f"{new.name}.old"))
+        new.replace(place)
+        return
+    with new.open("rb") as file:
+        os.fsync(file.fileno())
+    new.replace(place)
 
 
 def ignored_by_git(folder: Path) -> Path:

@@ -41,7 +41,13 @@ TESTS = """\
         def test_minus(self):
             assert sign(-7) == "minus"
     """
-MEASURED = '[tool.coverage.run]\nbranch = true\nsource = ["pkg"]\n'
+MEASURED = """\
+[tool.coverage.run]
+branch = true
+source = ["pkg"]
+[tool.coverage.report]
+exclude_also = ["def never"]
+"""
 
 
 def settings(group: str = "workers = 0", more: str = "") -> str:
@@ -120,6 +126,12 @@ def measured(project: Project) -> dict[str, tuple[list[int], list[tuple[int, int
         data.close()
 
 
+def reported(project: Project) -> dict[str, Any]:
+    file = project.root / ".paceline" / "reports" / "coverage.json"
+    data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))["files"]
+    return data
+
+
 @pytest.mark.parametrize("total", [2, 4])
 def test_shards_run_every_test_once(total: int, tmp_path: Path) -> None:
     """Shards in different random orders run every collected test, and none twice."""
@@ -130,16 +142,24 @@ def test_shards_run_every_test_once(total: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_coverage_of_shards_is_that_of_the_whole(workers: int, tmp_path: Path) -> None:
-    """Three shards combined measure the very lines and branches that one whole run measures."""
-    project = project_in(tmp_path, f"workers = {workers}")
+    """Four shards run in two checkouts' paths measure what one whole run measures, exactly."""
+    project = project_in(tmp_path / "one", f"workers = {workers}")
+    elsewhere = project_in(tmp_path / "an other" / "two", f"workers = {workers}")
     assert_each_once(shards(project, 1))
     assert_proven(project)
-    whole = measured(project)
+    whole, figures = measured(project), reported(project)
     assert whole["pkg/work.py"][1]
     assert 6 in whole["pkg/work.py"][0]
-    assert_each_once(shards(project, 3))
+    assert figures["pkg/work.py"]["excluded_lines"] == [9, 10]
+    for index in range(1, 5):
+        done = shard(project if index % 2 else elsewhere, index, 4)
+        assert done.exit_code == 0, done.output
+    for index in (2, 4):
+        shutil.move(folder(elsewhere, index, 4), folder(project, index, 4))
+    assert_each_once([report(project, index, 4) for index in range(1, 5)])
     assert_proven(project)
     assert measured(project) == whole
+    assert reported(project) == figures
 
 
 def test_more_shards_than_tests(tmp_path: Path) -> None:
@@ -236,7 +256,7 @@ def test_useless_durations_do_no_harm(damaged: bool, tmp_path: Path) -> None:
 
 
 def test_result_folder_and_the_projects_own_limit(tmp_path: Path) -> None:
-    """A shard leaves its four files and is not held to addopts' --cov-fail-under."""
+    """A shard leaves its five files and is not held to addopts' --cov-fail-under."""
     addopts = '[tool.pytest.ini_options]\naddopts = "--cov=pkg --cov-fail-under=100"\n'
     project = project_in(tmp_path, more=MEASURED + addopts)
     reports = shards(project, 1)
@@ -246,6 +266,7 @@ def test_result_folder_and_the_projects_own_limit(tmp_path: Path) -> None:
         "coverage.data",
         "durations.json",
         "junit.xml",
+        "measured.json",
         "tests.json",
     }
     times = json.loads((folder(project, 1, 1) / "durations.json").read_text())

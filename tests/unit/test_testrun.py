@@ -95,7 +95,7 @@ def test_command_line(tmp_path: Path) -> None:
     assert result_folder(config, group, "3.12", run).parent.name == "unit-3.12"
     line = command(config, group, Path("python"), folder, run)
     assert line[:3] == ["python", "-m", "pytest"]
-    assert line[-2:] == ["-x", "tests"]
+    assert line[-3:] == ["-x", "--cov-fail-under=0", "tests"]
     assert line[line.index("--splits") + 1] == "3"
     assert line[line.index("--group") + 1] == "2"
     assert {

@@ -18,13 +18,13 @@ else:
 FILE = "pyproject.toml"
 
 
-def read(root: Path) -> dict[str, Any]:
-    """Return the parsed pyproject.toml of `root`, empty when there is none.
+def read(root: Path, name: str = FILE) -> dict[str, Any]:
+    """Return the parsed pyproject.toml (or `name`) of `root`, empty when there is none.
 
     Raises ConfigurationError when the file cannot be read or is not TOML.
     """
     try:
-        return tomllib.loads((root / FILE).read_bytes().decode("utf-8"))
+        return tomllib.loads((root / name).read_bytes().decode("utf-8"))
     except FileNotFoundError:
         return {}
     except OSError as error:
@@ -37,7 +37,7 @@ def read(root: Path) -> dict[str, Any]:
     except ValueError as error:
         # TOMLDecodeError, or a plain ValueError for a number of thousands of digits.
         text = _with_line_first(str(error))
-    raise ConfigurationError([Problem(FILE, "(file)", text)])
+    raise ConfigurationError([Problem(name, "(file)", text)])
 
 
 def _with_line_first(message: str) -> str:

@@ -177,6 +177,15 @@ class Config:
     #: The total coverage that `nox -s coverage` demands, in percent; 0 means the
     #: project's own coverage setting.
     fail_under: float = 0.0
+    #: The coverage demanded of single files, folders or packages, in percent; such as
+    #: `{"src/pkg/core" = 95, "pkg.api" = 90}`.
+    fail_under_paths: tuple[tuple[str, float], ...] = ()
+    #: The coverage demanded of the lines changed since the base branch, in percent; 0 means
+    #: no demand.
+    diff_fail_under: float = 0.0
+    #: By how many percentage points the total may be below the one recorded at the base
+    #: branch; 100 allows any drop.
+    max_drop: float = 100.0
     #: The pipeline files.
     ci: Ci = field(default_factory=Ci)
     #: The pre-push flow.
@@ -203,6 +212,13 @@ class Config:
     def state(self) -> Path:
         """The folder of everything Paceline keeps between runs."""
         return self.keeper / ".paceline"
+
+    @property
+    def newest_python(self) -> str | None:
+        """The newest of the configured Python versions; None if none is configured."""
+        plain = [version for version in self.python if version.replace(".", "").isdigit()]
+        numbers = {version: tuple(map(int, version.split("."))) for version in plain}
+        return max(plain, key=numbers.__getitem__, default=next(iter(self.python), None))
 
     def durations_file(self, group: str) -> Path:
         """Return where the stored durations of `group` are kept."""

@@ -34,6 +34,7 @@ LARGEST = 10**9
 _COMMANDS = tuple[tuple[str, ...], ...]
 _LIST = tuple[str, ...]
 _VARIABLES = tuple[tuple[str, str], ...]
+_PERCENTS = tuple[tuple[str, float], ...]
 _ALLOWED: dict[Any, str] = {
     bool: "true or false",
     int: "a whole number",
@@ -90,6 +91,7 @@ def _matching(allowed: str, pattern: str) -> Rule:
 
 _SECRET = _matching("names of environment variables", r"[A-Za-z_][A-Za-z0-9_]*")
 _CRON = _matching("five fields of a cron expression, or nothing", r"([0-9*,/-]+( [0-9*,/-]+){4})?")
+_PERCENT = Rule("a number from 0 to 100", lambda value: 0 <= value <= 100)
 RULES: dict[tuple[type, str], Rule] = {
     (Group, "services"): _choice("postgres", "redis"),
     (Ci, "select"): _choice("all", "impact"),
@@ -120,7 +122,10 @@ RULES: dict[tuple[type, str], Rule] = {
     (Prepush, "over_budget"): _choice("fail", "pass"),
     (Prepush, "receipt_days"): Rule("a number from 0", lambda value: value >= 0),
     (Config, "environment"): _choice("uv", "current"),
-    (Config, "fail_under"): Rule("a number from 0 to 100", lambda value: 0 <= value <= 100),
+    (Config, "fail_under"): _PERCENT,
+    (Config, "diff_fail_under"): _PERCENT,
+    (Config, "max_drop"): _PERCENT,
+    (Config, "fail_under_paths"): _PERCENT,
     (Config, "python"): Rule(
         'versions as strings like "3.10"',
         lambda value: bool(re.fullmatch(r"(pypy)?3\.[0-9]+(\.[0-9]+)?t?", value)),
@@ -169,7 +174,18 @@ def convert(owner: type, name: str, value: object) -> Any:
         items = tuple(_single(item, str, rule, allowed) for item in value)
         _no_repeats(items, unique=(owner, name) in _UNIQUE)
         return items
+    if hint == _PERCENTS:
+        if not isinstance(value, dict):
+            raise Rejected(f"found {show(value)}, allowed: a table of paths and numbers")
+        return tuple((path, _percent(path, part, rule, allowed)) for path, part in value.items())
     return _single(value, hint, rule, allowed)
+
+
+def _percent(path: str, value: object, rule: Rule | None, allowed: str) -> float:
+    try:
+        return float(_single(value, float, rule, allowed))
+    except Rejected as problem:
+        raise Rejected(f"{show(path)}: {problem.text}") from None
 
 
 def _plural(allowed: str) -> str:

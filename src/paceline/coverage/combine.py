@@ -1,10 +1,8 @@
-"""Combines the coverage data of proven shards with coverage.py itself."""
+"""Combines the shards' coverage data with coverage.py itself, into one ordinary data file."""
 
 from __future__ import annotations
 
-import ast
-import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,82 +14,35 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Combined:
-    """The combined coverage: the data file, coverage's report text, the total in percent."""
+class Part:
+    """One shard's data: its name for messages, its file, and the folder its tests ran in."""
 
-    data_file: Path
-    report: str
-    total: float
-    fail_under: float
+    name: str
+    file: Path
+    root: str
 
 
-def combine(folders: Sequence[Path], data_file: Path, fail_under: float) -> Combined:
-    """Combine the data of the shards in `folders` into `data_file` and report on it.
+def combine(measured: Coverage, parts: Sequence[Part], root: Path) -> None:
+    """Combine `parts` into the data file of `measured`; the parts stay as they are.
 
-    The shards' own data is kept. `fail_under` 0 means the project's own setting. Raises
-    IncompleteEvidence naming the shards whose data is absent, damaged or of another kind.
+    A path below a part's root becomes the same path below `root`; other paths are mapped by
+    the project's own `[paths]`, which come first. Raises IncompleteEvidence naming the part
+    that coverage cannot use.
     """
     # Imported here: listing the sessions must not pay for coverage.
-    import coverage
     from coverage.exceptions import CoverageException
 
-    files = _data_files(folders)
-    data_file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = data_file.with_name(f"{data_file.name}.new")
-    temporary.unlink(missing_ok=True)
-    measured = coverage.Coverage(data_file=str(temporary), data_suffix=False)
-    try:
-        # One by one, so that the shard with unusable data is named.
-        for file in files:
-            try:
-                measured.combine([str(file)], strict=True, keep=True)
-            except CoverageException as error:
-                raise IncompleteEvidence([f"{file.parent.name}: {error}"]) from error
-        measured.save()
-        text = io.StringIO()
-        omit = _omit(measured, text)
-        total = measured.report(file=text, omit=omit)
-        measured.xml_report(outfile=str(data_file.parent / "coverage.xml"), omit=omit)
-    except CoverageException as error:
-        raise IncompleteEvidence([f"coverage cannot report: {error}"]) from error
-    finally:
-        measured.get_data().close()
-    temporary.replace(data_file)
-    wanted = fail_under or float(str(measured.get_option("report:fail_under") or 0))
-    return Combined(data_file, text.getvalue(), total, wanted)
+    measured.set_option("paths", _paths(measured, parts, root))
+    # One by one, so that the part that cannot be used is named.
+    for part in parts:
+        try:
+            measured.combine([str(part.file)], strict=True, keep=True)
+        except CoverageException as error:
+            raise IncompleteEvidence([f"shard {part.name}: {error}"]) from error
 
 
-def _omit(measured: Coverage, text: io.StringIO) -> list[str]:
-    """Return what the report leaves out: the project's own `omit`, and files that are no Python.
-
-    A template that was compiled under its own name is traced like a module. coverage stops at
-    one without an extension, since it could be a script; here it is left out and said so.
-    """
-    templates = sorted(
-        name for name in measured.get_data().measured_files() if _is_template(Path(name))
-    )
-    for name in templates:
-        text.write(f"{Path(name).name}: traced, but not Python: left out\n")
-    chosen = measured.get_option("report:omit") or []
-    return [*(chosen if isinstance(chosen, list) else [str(chosen)]), *templates]
-
-
-def _is_template(path: Path) -> bool:
-    if path.suffix or not path.is_file():
-        return False
-    try:
-        ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError):
-        return True
-    return False
-
-
-def _data_files(folders: Sequence[Path]) -> list[Path]:
-    missing = [
-        f"shard {folder.name} of {folder.parent.name} left no coverage data"
-        for folder in folders
-        if not (folder / "coverage.data").is_file()
-    ]
-    if missing:
-        raise IncompleteEvidence(missing, "run these shards again, without --no-cov")
-    return [folder / "coverage.data" for folder in folders]
+def _paths(measured: Coverage, parts: Sequence[Part], root: Path) -> Mapping[str, list[str]]:
+    own = measured.get_option("paths")
+    paths = {name: list(values) for name, values in own.items()} if isinstance(own, dict) else {}
+    elsewhere = sorted({part.root for part in parts} - {str(root)})
+    return {**paths, "paceline: the shards' checkouts": [str(root), *elsewhere]}

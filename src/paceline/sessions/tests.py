@@ -9,6 +9,7 @@ import nox
 
 from paceline import environment, process, store, testrun
 from paceline.config.model import Config, Group
+from paceline.coverage import evidence
 from paceline.errors import CheckFailed, IncompleteEvidence
 from paceline.hang import FOLDER_VARIABLE, Watch, running
 from paceline.sharding import durations, result
@@ -26,6 +27,7 @@ def run_tests(session: nox.Session, config: Config, group: Group, version: str |
     variables = {**ready.variables, **testrun.variables(folder), FOLDER_VARIABLE: str(notes)}
     with Watch(notes) as watch:
         exit_code = process.stream(command, cwd=config.root, env=variables)
+    evidence.write(folder, config.root, session.posargs)
     died_in = running(notes)
     shutil.rmtree(notes, ignore_errors=True)
     # pytest's own verdict decides, before anything else can get in its way.
