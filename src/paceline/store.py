@@ -43,12 +43,6 @@ def write_json(path: Path, data: Any) -> None:
     write_text(path, json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
-def append_text(path: Path, text: str) -> None:
-    """Append `text` to `path`, a file that others append to as well."""
-    with path.open("a", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-
-
 def read_json(path: Path, kind: str) -> Any | None:
     """Read JSON from `path`; None if the file is absent.
 
