@@ -9,12 +9,14 @@ from collections.abc import Generator
 
 import pytest
 
+from paceline.plugin import impact
 from paceline.plugin.options import add_options, is_worker, settle_options, settle_workers
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare Paceline's options."""
     add_options(parser)
+    impact.add_options(parser)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -27,6 +29,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     settle_workers(known)
     if known.paceline_result and not known.cov_source:
         known.cov_source = _coverage_source(early_config, known.paceline_source)
+    if impact.is_wanted(known):
+        impact.begin(early_config)
     return (yield)
 
 
@@ -51,6 +55,10 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Register what this run needs; nothing in a run that is not Paceline's."""
+    for marker in impact.MARKERS:
+        config.addinivalue_line("markers", marker)
+    if impact.is_wanted(config.option):
+        impact.imply_testmon(config.option)
     if not config.option.paceline_group:
         return
     settle_options(config)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import PurePath
 from typing import Any
 
 import pytest
+
+from paceline.impact.recorder import Kind, Recorder
+from paceline.impact.tracer import lines
 
 #: What testmon returns for a batch: test, then file, then the lines that ran.
 Batch = dict[str, dict[str, Any]]
@@ -37,3 +41,53 @@ def _digestible(original: Callable[[], Batch]) -> Callable[[], Batch]:
         }
 
     return filtered
+
+
+class SharedTrace:
+    """Feeds testmon's fingerprints from the recorder's trace.
+
+    It stands in for testmon's own collector (testmon 2.2, `TestmonCollector`), which would
+    start a second tracer and silence the first.
+    """
+
+    def __init__(self, recorder: Recorder, root: str) -> None:
+        self._recorder = recorder
+        self._root = root
+        self._test = ""
+
+    def start_testmon(self, test_name: str, next_test_name: str | None = None) -> None:
+        """Begin a test; the recorder is in its segment already."""
+        self._test = test_name
+
+    def discard_current(self) -> None:
+        """Forget the interrupted test."""
+        self._test = ""
+
+    def get_batch_coverage_data(self) -> Batch:
+        """Return the lines that the test and the fixtures it uses ran, by relative file name."""
+        segment = self._recorder.current
+        if not self._test or segment.kind is not Kind.TEST:
+            return {}
+        self._recorder.take(segment)
+        files: dict[str, set[int]] = {self._test.partition("::")[0]: {1}}
+        parts = [segment, *(link for link in segment.links if link.kind is Kind.FIXTURE)]
+        for part in parts:
+            for code in (part.code, part.early):
+                for path, seen in code.items():
+                    name = os.path.relpath(path, self._root).replace(os.sep, "/")
+                    if PurePath(name).suffix:
+                        files.setdefault(name, set()).update(lines(seen))
+        return {self._test: files}
+
+    def close(self) -> None:
+        """Do nothing: the trace is the recorder's."""
+
+
+def share_trace(config: pytest.Config, recorder: Recorder) -> None:
+    """Let testmon record from `recorder`, and neither select nor sort."""
+    collect = config.pluginmanager.get_plugin("TestmonCollect")
+    if collect is not None:
+        collect.testmon = SharedTrace(recorder, str(config.rootpath))
+    select = config.pluginmanager.get_plugin("TestmonSelect")
+    if select is not None:
+        config.pluginmanager.unregister(select)

@@ -1,0 +1,225 @@
+"""Makes stored records of what the processes of one run recorded."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from paceline.impact import inputs, source
+from paceline.impact.recorder import Kind, Need
+from paceline.impact.recording import RawSegment, RawTest, Recording
+from paceline.impact.records import NeedRecord, SourceRecord
+from paceline.impact.scope import Scope
+
+
+def reachable(start: int, nodes: Sequence[Node]) -> set[int]:
+    """Return the places of all segments that the one at `start` builds on, itself too."""
+    by_path = {node.name: number for number, node in enumerate(nodes) if node.kind is Kind.IMPORT}
+    found: set[int] = set()
+    queue = [start]
+    while queue:
+        place = queue.pop()
+        if place not in found:
+            found.add(place)
+            queue += nodes[place].links
+            queue += [by_path[path] for path in nodes[place].imports if path in by_path]
+    return found
+
+
+class Node:
+    """A segment on its way into the store: raw data resolved to blocks, inputs and links."""
+
+    def __init__(self, raw: RawSegment, name: str) -> None:
+        self.kind = raw.kind
+        self.name = name
+        self.blocks: defaultdict[SourceRecord, int] = defaultdict(int)
+        self.names: set[str] = set()
+        self.needs: set[NeedRecord] = set()
+        self.links: set[int] = set()
+        self.imports: set[str] = set()
+        self.modules = frozenset(raw.modules)
+        self.missing = frozenset(raw.missing)
+        self.unseen = set(raw.unseen)
+        self.disturbed: set[str] = set()
+        #: Programs that were started and cannot be recorded.
+        self.programs: set[str] = set()
+
+    def absorb(self, other: Node) -> None:
+        """Take over what another process saw of the same segment."""
+        for source_record, bits in other.blocks.items():
+            self.blocks[source_record] |= bits
+        self.names |= other.names
+        self.needs |= other.needs
+        self.links |= other.links
+        self.imports |= other.imports
+        self.modules |= other.modules
+        self.missing |= other.missing
+        self.unseen |= other.unseen
+        self.disturbed |= other.disturbed
+        self.programs |= other.programs
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What the project declared for a test: patterns of inputs, and whether it always runs."""
+
+    inputs: tuple[str, ...] = ()
+    always: bool = False
+
+
+_STATE = RawSegment(Kind.STATE, "state", {}, {}, (), (), (), (), (), ())
+
+
+class Builder:
+    """Turns recordings into rows. `disturbed` are files that changed while the tests ran."""
+
+    def __init__(self, scope: Scope, disturbed: Iterable[str]) -> None:
+        self._scope = scope
+        self._disturbed = frozenset(disturbed)
+        self._sources: dict[str, SourceRecord | None] = {}
+        self._values: dict[tuple[Need, str], str] = {}
+
+    def build(
+        self, recordings: Sequence[Recording], declared: Mapping[str, Declared]
+    ) -> tuple[list[Node], list[tuple[RawTest, int]]]:
+        """Return the segments of all processes, and each test with the place of its segment."""
+        self._take_values(recordings)
+        offsets: dict[int, int] = {}
+        nodes: list[Node] = []
+        for one in recordings:
+            offsets[one.process] = len(nodes)
+            nodes += [Node(raw, self._name(raw)) for raw in one.segments]
+        tests: list[tuple[RawTest, int]] = []
+        for one in recordings:
+            start = offsets[one.process]
+            for place, raw in enumerate(one.segments, start):
+                self._fill(nodes[place], raw, one, offsets)
+            self._link_state(one, start, nodes)
+            tests += [(test, start + test.segment) for test in one.tests]
+        self._declare(nodes, tests, declared)
+        return nodes, tests
+
+    def _name(self, raw: RawSegment) -> str:
+        return self._scope.relative(raw.name) if raw.kind is Kind.IMPORT else raw.name
+
+    def _take_values(self, recordings: Sequence[Recording]) -> None:
+        for one in recordings:
+            for key, value in one.values.items():
+                if self._values.setdefault(key, value) != value:
+                    self._disturbed |= {key[1]}
+
+    def _fill(
+        self, node: Node, raw: RawSegment, one: Recording, offsets: Mapping[int, int]
+    ) -> None:
+        start = offsets[one.process]
+        node.links |= {start + link for link in raw.links}
+        for child in raw.children:
+            if child.process in offsets:
+                node.links.add(offsets[child.process])
+                continue
+            node.programs.add(child.program)
+            for name in child.files:
+                self._add_need(node, Need.CONTENT, name)
+        for code in (raw.code, raw.early):
+            for path, arcs in code.items():
+                self._add_code(node, path, arcs)
+        for need, name in raw.needs:
+            self._add_need(node, need, name)
+        for name in raw.modules:
+            parts = name.split(".")
+            # Importing a.b runs a as well.
+            for length in range(1, len(parts) + 1):
+                place = one.modules.get(".".join(parts[:length]))
+                if place is not None and place != raw.name:
+                    node.imports.add(self._scope.relative(place))
+
+    def _add_code(self, node: Node, path: str, arcs: Sequence[tuple[int, int]]) -> None:
+        record = self._source(path)
+        if record is None:
+            return
+        if path in self._disturbed:
+            node.disturbed.add(path)
+        if record.source is None:
+            self._add_need(node, Need.CONTENT, path)
+            return
+        lines = {abs(line) for arc in arcs for line in arc if line}
+        executed = record.source.executed(lines)
+        node.blocks[record] |= sum(1 << index for index in executed)
+        for index in executed:
+            if index:
+                node.names |= record.source.blocks[index].names
+
+    def _source(self, path: str) -> SourceRecord | None:
+        if path not in self._sources:
+            self._sources[path] = self._read(path)
+        return self._sources[path]
+
+    def _read(self, path: str) -> SourceRecord | None:
+        try:
+            text = Path(path).read_bytes()
+        except OSError:
+            return None  # made and removed by the run itself
+        sha = inputs.digest(text)
+        if self._values.get((Need.CONTENT, path), sha) != sha:
+            self._disturbed |= {path}
+        parsed = source.parse(text) if path.endswith((".py", ".pyw")) else None
+        return SourceRecord(self._scope.relative(path), sha, parsed)
+
+    def _add_need(self, node: Node, need: Need, name: str) -> None:
+        if name in self._disturbed:
+            node.disturbed.add(name)
+        value = self._values.get((need, name))
+        if value is None:
+            value = self._values[need, name] = inputs.value(need, name)
+        stored = name if need is Need.VARIABLE else self._scope.relative(name)
+        node.needs.add(NeedRecord(need, stored, value))
+
+    def _link_state(self, one: Recording, start: int, nodes: list[Node]) -> None:
+        """Link each test to the tests before it that left state which it mentions.
+
+        State grows: a change builds on the change before it, so one link per name is enough.
+        """
+        latest: dict[str, int] = {}
+        changes = sorted(one.changes, key=lambda change: change.order)
+        position = 0
+        for test in sorted(one.tests, key=lambda test: test.order):
+            while position < len(changes) and changes[position].order < test.order:
+                change = changes[position]
+                position += 1
+                state = Node(_STATE, "state")
+                state.links = {start + change.segment}
+                state.links |= {latest[name] for name in change.names if name in latest}
+                nodes.append(state)
+                latest.update(dict.fromkeys(change.names, len(nodes) - 1))
+            node = nodes[start + test.segment]
+            for name in self._mentioned(node, nodes) & latest.keys():
+                node.links.add(latest[name])
+
+    def _mentioned(self, node: Node, nodes: Sequence[Node]) -> set[str]:
+        names = set(node.names)
+        for link in node.links:
+            if nodes[link].kind is Kind.FIXTURE:
+                names |= nodes[link].names
+        return names
+
+    def _declare(
+        self,
+        nodes: Sequence[Node],
+        tests: Sequence[tuple[RawTest, int]],
+        declared: Mapping[str, Declared],
+    ) -> None:
+        for test, place in tests:
+            wanted = declared.get(test.name, Declared())
+            node = nodes[place]
+            if not wanted.inputs:
+                for number in reachable(place, nodes):
+                    node.unseen |= {
+                        f"{name} (left no record; declare the test's inputs)"
+                        for name in nodes[number].programs
+                    }
+            if wanted.always:
+                node.unseen.add("marked to run always")
+            for pattern in wanted.inputs:
+                self._add_need(node, Need.DECLARED, str(self._scope.root / pattern))

@@ -1,0 +1,176 @@
+"""Child processes: Python ones record like their parent, others are noted by name.
+
+Two environment variables tell a Python child where to leave its recording. It reads them in
+`begin_if_asked`, which a .pth file in site-packages calls at the start of every interpreter. A
+child that leaves no recording (another program, another environment, killed) counts as unseen.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import multiprocessing.process
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from paceline.impact.recorder import Child, Recorder
+from paceline.impact.scope import Scope
+
+FOLDER_VARIABLE: Final = "PACELINE_IMPACT_FOLDER"
+ROOT_VARIABLE: Final = "PACELINE_IMPACT_ROOT"
+
+#: Programs that the standard library itself asks about the machine.
+_HARMLESS: Final = frozenset(("uname", "ldconfig", "stty", "tput", "lsb_release"))
+
+
+class Children:
+    """Notes the processes that the current segment starts."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        folder: Path,
+        root: Path,
+        asked_by_tool: Callable[[int], bool],
+    ) -> None:
+        self._recorder = recorder
+        self._asked_by_tool = asked_by_tool
+        self._folder = folder
+        self._root = root
+        self._undo: list[Callable[[], None]] = []
+
+    def start(self) -> None:
+        """Begin to note, and ask Python children to record."""
+        os.environ[FOLDER_VARIABLE] = str(self._folder)
+        os.environ[ROOT_VARIABLE] = str(self._root)
+        self._replace(subprocess.Popen, "__init__", self._popen)
+        self._replace(multiprocessing.process.BaseProcess, "start", self._process)
+        for name in ("fork", "forkpty", "posix_spawn", "posix_spawnp", "spawnv", "spawnve"):
+            if hasattr(os, name):
+                self._replace(os, name, self._spawn)
+        self._replace(os, "_exit", self._exit)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(before=self._before_fork, after_in_child=self._after_fork)
+        self._forked: Callable[[], None] | None = None
+
+    def stop(self) -> None:
+        """Stop noting."""
+        self._recorder.active = False
+        while self._undo:
+            self._undo.pop()()
+        os.environ.pop(FOLDER_VARIABLE, None)
+        os.environ.pop(ROOT_VARIABLE, None)
+
+    def _replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+        original = getattr(owner, name)
+        setattr(owner, name, make(original))
+        self._undo.append(lambda: setattr(owner, name, original))
+
+    def _note(self, process: int, program: str, files: tuple[str, ...] = ()) -> None:
+        if not self._recorder.active or os.path.basename(program) in _HARMLESS:
+            return
+        if not self._asked_by_tool(3):
+            self._recorder.current.children.add(Child(process, program, files))
+
+    def _popen(self, original: Any) -> Any:
+        def __init__(popen: Any, args: Any, *rest: Any, **options: Any) -> None:
+            original(popen, args, *rest, **options)
+            words = [args] if isinstance(args, (str, bytes, os.PathLike)) else list(args)
+            texts = [os.fsdecode(word) for word in words]
+            folder = os.fsdecode(options.get("cwd") or os.getcwd())
+            files = {os.path.abspath(os.path.join(folder, text)) for text in texts[1:]}
+            self._note(popen.pid, texts[0], tuple(sorted(filter(os.path.isfile, files))))
+
+        return __init__
+
+    def _process(self, original: Any) -> Any:
+        def start(process: Any) -> None:
+            original(process)
+            self._note(process.pid, "a process of multiprocessing")
+
+        return start
+
+    def _spawn(self, original: Any) -> Any:
+        def spawn(*args: Any, **options: Any) -> Any:
+            result = original(*args, **options)
+            process = result[0] if isinstance(result, tuple) else result
+            if process:
+                self._note(process, original.__name__)
+            return result
+
+        return spawn
+
+    def _exit(self, original: Any) -> Any:
+        def _exit(status: int) -> None:
+            if self._forked is not None:
+                self._forked()
+            original(status)
+
+        return _exit
+
+    def _before_fork(self) -> None:
+        if self._recorder.active:
+            self._recorder.take(self._recorder.current)
+
+    def _after_fork(self) -> None:
+        """Record on our own account in a forked child."""
+        if not self._recorder.active:
+            return
+        self._recorder.reset(f"process forked by {os.getppid()}")
+        self._forked = lambda: write(self._recorder, self._folder)
+        announce(self._folder)
+        atexit.register(self._forked)
+
+
+def announce(folder: Path) -> None:
+    """Leave a recording that says this process has not ended in order, replaced at its end."""
+    data = {"process": os.getpid(), "finished": False}
+    (folder / f"{os.getpid()}.json").write_text(json.dumps(data), encoding="utf-8")
+
+
+def write(recorder: Recorder, folder: Path) -> None:
+    """Leave this process's recording in `folder`."""
+    from paceline.impact.recording import Numbering
+
+    if not recorder.active:
+        return
+    recorder.take(recorder.current)
+    recorder.active = False
+    data = Numbering(recorder).recording(os.getpid()).as_json()
+    place = folder / f"{os.getpid()}.json"
+    temporary = place.with_suffix(".new")
+    temporary.write_text(json.dumps(data), encoding="utf-8")
+    temporary.replace(place)
+
+
+#: The process that records, once it does.
+_begun: list[int] = []
+
+
+def begin_if_asked() -> None:
+    """Record this interpreter's work if its parent asks for it; called by the .pth file."""
+    folder = Path(os.environ.get(FOLDER_VARIABLE, ""))
+    root = os.environ.get(ROOT_VARIABLE, "")
+    # Where lib64 is a link to lib, Python reads each .pth file twice.
+    if _begun or not root or not folder.is_dir():
+        return
+    _begun.append(os.getpid())
+    announce(folder)
+    # Imported here: an interpreter that is not asked pays nothing.
+    from paceline.impact.imports import Imports
+    from paceline.impact.tracer import Tracer
+    from paceline.impact.watch import Watch
+
+    recorder = Recorder(f"process {os.getpid()}")
+    scope = Scope(Path(root))
+    watch = Watch(recorder, scope)
+    tracer = Tracer(recorder, scope.counts, lambda: None)
+    recorder.take = tracer.take
+    tracer.start()
+    watch.start()
+    Imports(recorder, watch).start()
+    Children(recorder, folder, Path(root), watch.asked_by_tool).start()
+    atexit.register(write, recorder, folder)

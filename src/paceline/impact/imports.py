@@ -1,0 +1,177 @@
+"""Notes which module asked for which, and gives each import a segment of its own.
+
+A module's import-time code runs once, for whoever came first; recorded with the module, it
+counts for everyone who asks for it.
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import importlib.machinery
+import importlib.util
+import os
+import sys
+import threading
+from collections.abc import Callable
+from types import FunctionType, ModuleType
+from typing import Any, Final, cast
+
+from paceline.impact.recorder import Kind, Need, Recorder, Segment
+from paceline.impact.watch import Watch
+
+#: warnings leaves out frames of the import system when it counts stack levels; ours stand
+#: between them and must be left out as well.
+_INTERNAL: Final = "<frozen importlib._bootstrap>"
+
+EXTENSIONS: Final = tuple(importlib.machinery.EXTENSION_SUFFIXES)
+
+
+class Imports:
+    """Watches imports from `start` until `stop`; `loaders` are further classes of loaders."""
+
+    def __init__(self, recorder: Recorder, watch: Watch, loaders: tuple[type, ...] = ()) -> None:
+        self._recorder = recorder
+        self._watch = watch
+        self._loaders = (
+            importlib.machinery.SourceFileLoader,
+            importlib.machinery.ExtensionFileLoader,
+            *loaders,
+        )
+        self._undo: list[Callable[[], None]] = []
+        #: Called with each project module whose import has ended.
+        self.on_imported: Callable[[ModuleType], None] = lambda _: None
+
+    def start(self) -> None:
+        """Begin to watch; project modules that are there already count as a whole."""
+        self._already_imported()
+        for loader in self._loaders:
+            self._replace(loader, "exec_module", self._executing)
+        self._replace(builtins, "__import__", self._importing)
+        self._replace(importlib, "import_module", self._by_name)
+        self._replace(importlib.util, "find_spec", self._finding)
+
+    def stop(self) -> None:
+        """Stop watching."""
+        while self._undo:
+            self._undo.pop()()
+
+    def _replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+        original = getattr(owner, name)
+        made = make(original)
+        if isinstance(made, FunctionType):
+            made.__code__ = made.__code__.replace(co_filename=_INTERNAL)
+        setattr(owner, name, made)
+        self._undo.append(lambda: setattr(owner, name, original))
+
+    def _already_imported(self) -> None:
+        """What ran before the watch began is unknown: take the whole file."""
+        for name, module in list(sys.modules.items()):
+            path = getattr(module, "__file__", None)
+            if path and self._watch.scope.counts(os.path.abspath(path)):
+                segment = self._segment(os.path.abspath(path), name)
+                segment.needs.add((Need.CONTENT, segment.name))
+                self._recorder.session.links.add(segment)
+
+    def _segment(self, path: str, name: str) -> Segment:
+        recorder = self._recorder
+        segment = recorder.imported.get(path)
+        if segment is None:
+            segment = recorder.imported[path] = Segment(Kind.IMPORT, path)
+        recorder.by_name[name] = segment
+        return segment
+
+    def _executing(self, original: Any) -> Any:
+        recorder, watch = self._recorder, self._watch
+
+        def exec_module(loader: Any, module: Any) -> Any:
+            __tracebackhide__ = True
+            path = os.path.abspath(getattr(module, "__file__", None) or "")
+            if (
+                not recorder.active
+                or not watch.scope.counts(path)
+                or threading.current_thread() is not threading.main_thread()
+                or watch.own_work(path)
+            ):
+                return original(loader, module)
+            segment = self._segment(path, module.__name__)
+            recorder.current.links.add(segment)
+            if path.endswith(EXTENSIONS):
+                watch.note_in(segment, Need.CONTENT, path)
+            recorder.enter(segment)
+            try:
+                return original(loader, module)
+            finally:
+                recorder.leave(segment)
+                self.on_imported(module)
+
+        return exec_module
+
+    def _importing(self, original: Any) -> Any:
+        recorder = self._recorder
+
+        def __import__(
+            name: str,
+            globals: Any = None,
+            locals: Any = None,
+            fromlist: Any = (),
+            level: int = 0,
+        ) -> Any:
+            __tracebackhide__ = True
+            if not recorder.active:
+                return original(name, globals, locals, fromlist, level)
+            try:
+                result = original(name, globals, locals, fromlist, level)
+            except ImportError as error:
+                recorder.current.missing.add(error.name or name)
+                raise
+            base = _absolute(name, globals, level)
+            modules = recorder.current.modules
+            modules.add(base)
+            for part in fromlist or ():
+                if isinstance(part, str):
+                    modules.add(f"{base}.{part}")
+            return result
+
+        return __import__
+
+    def _by_name(self, original: Any) -> Any:
+        recorder = self._recorder
+
+        def import_module(name: str, package: str | None = None) -> Any:
+            __tracebackhide__ = True
+            try:
+                module = original(name, package)
+            except ImportError as error:
+                if recorder.active:
+                    recorder.current.missing.add(error.name or name)
+                raise
+            if recorder.active:
+                recorder.current.modules.add(module.__name__)
+            return module
+
+        return import_module
+
+    def _finding(self, original: Any) -> Any:
+        recorder, watch = self._recorder, self._watch
+
+        def find_spec(name: str, package: str | None = None) -> Any:
+            spec = original(name, package)
+            if recorder.active and spec is None:
+                recorder.current.missing.add(name)
+            elif recorder.active and spec.origin and watch.scope.counts(spec.origin):
+                watch.note(Need.EXISTS, spec.origin)
+            return spec
+
+        return find_spec
+
+
+def _absolute(name: str, namespace: Any, level: int) -> str:
+    if level == 0:
+        return name
+    package = cast(
+        str, (namespace or {}).get("__package__") or (namespace or {}).get("__name__", "")
+    )
+    above = package.split(".")
+    base = ".".join(above[: len(above) - level + 1])
+    return f"{base}.{name}" if name else base

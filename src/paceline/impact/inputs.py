@@ -1,0 +1,186 @@
+"""The present value of an input: a file's content, a folder's listing, a variable ...
+
+Values are short strings that are equal exactly where the inputs are. They hold no content and
+no secret.
+"""
+
+from __future__ import annotations
+
+import configparser
+import glob
+import hashlib
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+from paceline.impact.recorder import Need
+from paceline.impact.scope import CACHES
+
+ABSENT: Final = "absent"
+
+MODULE_SUFFIXES: Final = (".py", ".pyw", ".so", ".pyd")
+
+#: Where pytest and coverage look for their configuration.
+_CONFIGURATION: Final = (
+    "pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini",
+    "setup.cfg", ".coveragerc", ".coveragerc.toml",
+)  # fmt: skip
+
+
+#: Variables that differ between two equal runs, or are set by the tools themselves.
+_VOLATILE: Final = frozenset(
+    (
+        "_", "COLUMNS", "LINES", "OLDPWD", "PWD", "SHLVL", "COVERAGE_FILE", "COVERAGE_CORE",
+        "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG", "PYTHONHASHSEED",
+    )
+)  # fmt: skip
+_VOLATILE_PREFIXES: Final = (
+    "PYTEST_", "PACELINE_", "TESTMON_", "COV_CORE_", "NOX_", "INVOKE_", "TERM", "SSH_", "XDG_",
+    "LC_", "LS_", "GIT_", "VSCODE_", "WINDOW", "DBUS_", "DISPLAY",
+)  # fmt: skip
+
+#: Standing for the whole environment, where code goes through all variables.
+ALL_VARIABLES: Final = "*"
+
+
+def is_volatile(name: str) -> bool:
+    """Return whether the variable `name` says nothing about the project."""
+    return name in _VOLATILE or name.startswith(_VOLATILE_PREFIXES)
+
+
+def digest(data: bytes) -> str:
+    """Return a short digest of `data`."""
+    return hashlib.blake2b(data, digest_size=12).hexdigest()
+
+
+def value(need: Need, name: str, environ: Mapping[str, str] | None = None) -> str:
+    """Return the present value of what `name` is needed for.
+
+    `name` is an absolute path, or for Need.VARIABLE a variable of `environ`.
+    """
+    if need is Need.VARIABLE:
+        return variable(name, os.environ if environ is None else environ)
+    try:
+        return _READERS[need](name)
+    except (FileNotFoundError, NotADirectoryError):
+        return ABSENT
+    except OSError as error:
+        return f"unreadable: {error.errno}"
+
+
+def content(path: str) -> str:
+    """Return the digest of a file's content; a folder has none of its own."""
+    if os.path.isdir(path):
+        return "folder"
+    return digest(Path(path).read_bytes())
+
+
+def _listing(path: str) -> str:
+    names = sorted(
+        name
+        for name in os.listdir(path)
+        if name not in CACHES and not name.startswith((".coverage", ".testmondata"))
+    )
+    return digest("\0".join(names).encode("utf-8", "surrogateescape"))
+
+
+def _matching(pattern: str) -> str:
+    """Return the digest of all files that the absolute glob `pattern` matches."""
+    names = sorted(glob.glob(pattern, recursive=True, include_hidden=True))
+    parts = [
+        f"{name}\0{content(name)}" for name in names if not CACHES.intersection(Path(name).parts)
+    ]
+    return digest("\0".join(parts).encode("utf-8", "surrogateescape"))
+
+
+def _existence(path: str) -> str:
+    # What a link says and what it leads to are both asked about.
+    target = os.readlink(path) if os.path.islink(path) else ""
+    kind = "folder" if os.path.isdir(path) else "file" if os.path.exists(path) else "nothing"
+    if not target and kind == "nothing":
+        return ABSENT
+    return f"{kind} {target}".strip()
+
+
+def _status(path: str) -> str:
+    status = os.stat(path)
+    if stat.S_ISDIR(status.st_mode):
+        return _existence(path)
+    return f"{_existence(path)} {status.st_size} {stat.S_IMODE(status.st_mode):o}"
+
+
+def variable(name: str, environ: Mapping[str, str]) -> str:
+    """Return the digest of a variable's value, of all that matter for "*"."""
+    if name == ALL_VARIABLES:
+        known = sorted(f"{key}={environ[key]}" for key in environ if not is_volatile(key))
+        return digest("\0".join(known).encode("utf-8", "surrogateescape"))
+    text = environ.get(name)
+    return ABSENT if text is None else digest(text.encode("utf-8", "surrogateescape"))
+
+
+def project_files(root: Path) -> Iterator[str]:
+    """Yield the files below `root`, relative to it, without caches and environments."""
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(
+            name
+            for name in folders
+            if name not in CACHES and not os.path.exists(os.path.join(folder, name, "pyvenv.cfg"))
+        )
+        place = os.path.relpath(folder, root)
+        for name in sorted(names):
+            yield name if place == "." else f"{place}/{name}".replace(os.sep, "/")
+
+
+def modules(root: Path) -> list[str]:
+    """Return the files below `root` that Python could import."""
+    return [name for name in project_files(root) if name.endswith(MODULE_SUFFIXES)]
+
+
+def configuration(root: Path) -> str:
+    """Return the digest of what configures pytest and coverage in `root`.
+
+    Of files that hold other things too, only the sections for these tools count.
+    """
+    parts = [f"{name}\0{_sections(root / name)}" for name in _CONFIGURATION]
+    return digest("\0".join(parts).encode("utf-8", "surrogateescape"))
+
+
+def _sections(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ABSENT
+    except (OSError, ValueError) as error:
+        return f"unreadable: {error}"
+    try:
+        if path.suffix == ".toml" and path.name == "pyproject.toml":
+            tools = tomllib.loads(text).get("tool", {})
+            return repr({key: tools.get(key) for key in ("pytest", "coverage")})
+        if path.name in ("setup.cfg", "tox.ini"):
+            parser = configparser.RawConfigParser()
+            parser.read_string(text)
+            names = [name for name in parser.sections() if "pytest" in name or "coverage" in name]
+            return repr([(name, parser.items(name)) for name in names])
+    except (tomllib.TOMLDecodeError, configparser.Error):
+        pass  # not to be taken apart: all of it counts
+    return text
+
+
+_READERS: Final[Mapping[Need, Callable[[str], str]]] = {
+    Need.CONTENT: content,
+    Need.TEXT: content,
+    Need.LISTING: _listing,
+    Need.EXISTS: _existence,
+    Need.STAT: _status,
+    Need.DECLARED: _matching,
+    Need.MODULES: lambda name: "\n".join(modules(Path(name))),
+    Need.CONFIGURATION: lambda name: configuration(Path(name)),
+}

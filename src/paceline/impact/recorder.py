@@ -1,0 +1,126 @@
+"""What one process did, cut into segments: tests, imports, fixtures, collection.
+
+A segment owns everything that happened while it was the innermost one: code that ran, files
+and variables that were read, modules that were asked for, processes that were started. Links
+say which other segments it builds on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+
+
+class Kind(str, Enum):
+    """What a segment is."""
+
+    SESSION = "session"
+    COLLECTION = "collection"
+    IMPORT = "import"
+    FIXTURE = "fixture"
+    TEST = "test"
+    STATE = "state"
+
+
+class Need(str, Enum):
+    """In which way a path or variable was used."""
+
+    CONTENT = "content"
+    TEXT = "text"
+    LISTING = "listing"
+    EXISTS = "exists"
+    STAT = "stat"
+    VARIABLE = "variable"
+    DECLARED = "declared"
+    MODULES = "modules"
+    CONFIGURATION = "configuration"
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A process that was started: its id, the program, the files its command line names."""
+
+    process: int
+    program: str
+    files: tuple[str, ...] = ()
+
+
+@dataclass(eq=False, slots=True)
+class Segment:
+    """One stretch of the run. Compared by identity.
+
+    `code` maps an absolute file name to what the tracer saw in it (lines, or arcs), `early`
+    the same for what ran before the project's own coverage measurement had begun.
+    """
+
+    kind: Kind
+    name: str
+    code: dict[str, set[object]] = field(default_factory=dict)
+    early: dict[str, set[object]] = field(default_factory=dict)
+    needs: set[tuple[Need, str]] = field(default_factory=set)
+    modules: set[str] = field(default_factory=set)
+    missing: set[str] = field(default_factory=set)
+    links: set[Segment] = field(default_factory=set)
+    children: set[Child] = field(default_factory=set)
+    unseen: set[str] = field(default_factory=set)
+
+
+class Recorder:
+    """The segments of this process.
+
+    `take` is called before every switch and hands what the tracer holds to the segment that
+    ends or is interrupted.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.session = Segment(Kind.SESSION, name)
+        self.take: Callable[[Segment], None] = lambda _: None
+        self.active = True
+        #: Project modules by absolute file name, and the same by module name.
+        self.imported: dict[str, Segment] = {}
+        self.by_name: dict[str, Segment] = {}
+        #: Variables as they were when the run began: what a test sets itself is no input.
+        self.environ: Final = dict(os.environ)
+        #: Value of each need when it first arose.
+        self.values: dict[tuple[Need, str], str] = {}
+        #: Files and folders this run made, with the segments that wrote to them.
+        self.written: defaultdict[str, set[Segment]] = defaultdict(set)
+        self._stack = [self.session]
+
+    @property
+    def current(self) -> Segment:
+        """The innermost segment."""
+        return self._stack[-1]
+
+    @contextmanager
+    def inside(self, segment: Segment) -> Iterator[Segment]:
+        """Attribute to `segment` what happens in this block."""
+        self.enter(segment)
+        try:
+            yield segment
+        finally:
+            self.leave(segment)
+
+    def enter(self, segment: Segment) -> None:
+        """Begin `segment`, or go on with it."""
+        self.take(self.current)
+        self._stack.append(segment)
+
+    def leave(self, segment: Segment) -> None:
+        """Go back to the segment around `segment`."""
+        if segment not in self._stack[1:]:
+            return
+        self.take(self.current)
+        while self._stack.pop() is not segment:
+            pass
+
+    def reset(self, name: str) -> None:
+        """Begin anew in a forked child; what was imported before stays known."""
+        self.session = Segment(Kind.SESSION, name)
+        self._stack = [self.session]
+        self.written.clear()

@@ -1,0 +1,171 @@
+"""A recorder's content as plain data, to cross from one process to another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from paceline.impact.recorder import Child, Kind, Need, Recorder, Segment
+from paceline.impact.tracer import unpack
+
+Code = Mapping[str, Sequence[tuple[int, int]]]
+
+
+@dataclass(frozen=True, slots=True)
+class RawSegment:
+    """A segment with its links as numbers in the recording's list.
+
+    `code` is what the project's own coverage measured and `early` what ran before it began;
+    both map an absolute file name to arcs, (0, line) for a line where only lines were traced.
+    """
+
+    kind: Kind
+    name: str
+    code: Code
+    early: Code
+    needs: tuple[tuple[Need, str], ...]
+    modules: tuple[str, ...]
+    missing: tuple[str, ...]
+    links: tuple[int, ...]
+    children: tuple[Child, ...]
+    unseen: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RawTest:
+    """How one test ended: "passed", "failed" or "unfinished", and the segments it builds on.
+
+    `order` is its place in the process it ran in.
+    """
+
+    name: str
+    status: str
+    seconds: float
+    segment: int
+    order: int
+
+
+@dataclass(frozen=True, slots=True)
+class StateChange:
+    """Names of state that the segment changed and left behind, before test number `order + 1`."""
+
+    order: int
+    segment: int
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Everything one process saw. Segment 0 is its session."""
+
+    process: int
+    segments: tuple[RawSegment, ...]
+    values: Mapping[tuple[Need, str], str]
+    modules: Mapping[str, str]
+    tests: tuple[RawTest, ...] = ()
+    changes: tuple[StateChange, ...] = ()
+    collected: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()
+    finished: bool = True
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `from_json` reads."""
+        data = asdict(self)
+        data["values"] = [[need, name, value] for (need, name), value in self.values.items()]
+        return data
+
+
+def from_json(data: Any) -> Recording:
+    """Return what `as_json` wrote; raise ValueError, KeyError or TypeError if it is damaged."""
+    return Recording(
+        process=data["process"],
+        segments=tuple(_segment(entry) for entry in data["segments"]),
+        values={(Need(need), name): value for need, name, value in data["values"]},
+        modules=data["modules"],
+        tests=tuple(RawTest(**entry) for entry in data["tests"]),
+        changes=tuple(
+            StateChange(entry["order"], entry["segment"], tuple(entry["names"]))
+            for entry in data["changes"]
+        ),
+        collected=tuple(data["collected"]),
+        written=tuple(data["written"]),
+        finished=data["finished"],
+    )
+
+
+def _segment(entry: Any) -> RawSegment:
+    return RawSegment(
+        kind=Kind(entry["kind"]),
+        name=entry["name"],
+        code={path: [(a, b) for a, b in arcs] for path, arcs in entry["code"].items()},
+        early={path: [(a, b) for a, b in arcs] for path, arcs in entry["early"].items()},
+        needs=tuple((Need(need), name) for need, name in entry["needs"]),
+        modules=tuple(entry["modules"]),
+        missing=tuple(entry["missing"]),
+        links=tuple(entry["links"]),
+        children=tuple(
+            Child(child["process"], child["program"], tuple(child["files"]))
+            for child in entry["children"]
+        ),
+        unseen=tuple(entry["unseen"]),
+    )
+
+
+class Numbering:
+    """Gives the recorder's segments numbers and turns them into plain data."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._numbers: dict[Segment, int] = {}
+        self._order: list[Segment] = []
+        self._recorder = recorder
+        self.number(recorder.session)
+
+    def number(self, segment: Segment) -> int:
+        """Return the number of `segment`; it and all it links to become part of the recording."""
+        if segment not in self._numbers:
+            self._numbers[segment] = len(self._order)
+            self._order.append(segment)
+            for linked in segment.links:
+                self.number(linked)
+        return self._numbers[segment]
+
+    def recording(
+        self,
+        process: int,
+        tests: Sequence[RawTest] = (),
+        changes: Sequence[StateChange] = (),
+        collected: Sequence[str] = (),
+    ) -> Recording:
+        """Return everything that was recorded."""
+        for segment in self._recorder.imported.values():
+            self.number(segment)
+        return Recording(
+            process,
+            tuple(self._raw(segment) for segment in self._order),
+            dict(self._recorder.values),
+            {name: segment.name for name, segment in self._recorder.by_name.items()},
+            tuple(tests),
+            tuple(changes),
+            tuple(collected),
+            tuple(self._recorder.written),
+        )
+
+    def _raw(self, segment: Segment) -> RawSegment:
+        return RawSegment(
+            segment.kind,
+            segment.name,
+            {path: _arcs(seen) for path, seen in segment.code.items()},
+            {path: _arcs(seen) for path, seen in segment.early.items()},
+            tuple(sorted(segment.needs)),
+            tuple(sorted(segment.modules)),
+            tuple(sorted(segment.missing)),
+            tuple(sorted(self._numbers[linked] for linked in segment.links)),
+            tuple(sorted(segment.children, key=lambda child: child.process)),
+            tuple(sorted(segment.unseen)),
+        )
+
+
+def _arcs(seen: set[object]) -> list[tuple[int, int]]:
+    # A plain line fits in 28 bits; a packed arc of two positive lines does not.
+    return sorted(unpack(item) for item in seen)

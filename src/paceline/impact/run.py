@@ -1,0 +1,144 @@
+"""One run with records: what to leave out before it, what to store after it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import tempfile
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from paceline.impact import inputs, records, saving
+from paceline.impact.building import Builder, Declared
+from paceline.impact.environment import Surroundings
+from paceline.impact.recording import Recording, from_json
+from paceline.impact.records import Records, Store
+from paceline.impact.scope import Scope
+
+#: Seen in a file's status when it was edited: times, size, place.
+Status = tuple[int, int, int, int]
+
+
+def records_file(root: Path) -> Path:
+    """Return where the impact records of the project at `root` are kept."""
+    return root / ".paceline" / "impact" / "records.db"
+
+
+@dataclass
+class Run:
+    """A run in progress. `name` marks the tests that it has taken on."""
+
+    store: Store
+    scope: Scope
+    surroundings: Surroundings
+    folder: Path
+    name: str = field(default_factory=lambda: f"running {uuid.uuid4().hex[:8]}")
+    _before: dict[str, Status] = field(default_factory=dict)
+
+    @classmethod
+    def begin(cls, root: Path, surroundings: Surroundings) -> Run:
+        """Prepare a run in the project at `root`."""
+        place = records_file(root)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix="run-", dir=place.parent))
+        run = cls(Store(place), Scope(root), surroundings, folder)
+        run._before = _statuses(root)
+        return run
+
+    def known(self) -> Records:
+        """Return the records of this environment."""
+        return self.store.load(self.surroundings.digest)
+
+    def take_on(self, tests: Iterable[str]) -> None:
+        """Mark tests that are about to run: if this run dies, they have to run again."""
+        with self.store.open() as connection:
+            number = self._environment(connection)
+            records.mark(connection, number, tests, self.name)
+
+    def finish(
+        self,
+        own: Recording,
+        declared: Mapping[str, Declared],
+        complete: Sequence[str],
+        partial: Sequence[str],
+    ) -> None:
+        """Store what this run's processes recorded.
+
+        `complete` are the test files of which every test was collected, `partial` those of
+        which only some were asked for.
+        """
+        recordings = [own, *self._left_behind(own.process)]
+        builder = Builder(self.scope, self._disturbed(recordings))
+        nodes, tests = builder.build(recordings, declared)
+        collected = {test for one in recordings for test in one.collected}
+        with self.store.open() as connection:
+            number = self._environment(connection)
+            saving.save(connection, number, nodes, tests, self.name)
+            saving.settle_files(connection, number, collected, complete, partial)
+            saving.clean(connection, number)
+
+    def end(self) -> None:
+        """Remove what the run kept beside the store."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _environment(self, connection: sqlite3.Connection) -> int:
+        return records.environment_number(
+            connection, self.surroundings.digest, self.surroundings.detail
+        )
+
+    def _left_behind(self, own: int) -> list[Recording]:
+        found: list[Recording] = []
+        for path in sorted(self.folder.glob("*.json")):
+            try:
+                data = json.loads(path.read_text(encoding="utf-8"))
+                if data["process"] == own:
+                    continue
+                if data["finished"]:
+                    found.append(from_json(data))
+            except (OSError, ValueError, KeyError, TypeError):
+                continue  # a process without a recording counts as unseen
+        return found
+
+    def _disturbed(self, recordings: Sequence[Recording]) -> set[str]:
+        """Return the files that someone else changed while the tests ran."""
+        root = self.scope.root
+        written = {path for one in recordings for path in one.written}
+        after = _statuses(root)
+        changed = {
+            str(root / name)
+            for name in self._before.keys() | after.keys()
+            if self._before.get(name) != after.get(name)
+        }
+        outside = {
+            name
+            for one in recordings
+            for (need, name), value in one.values.items()
+            if os.path.isabs(name)
+            and not name.startswith(str(root) + os.sep)
+            and inputs.value(need, name) != value
+        }
+        return {path for path in changed | outside if not _made_by_run(path, written)}
+
+
+def _made_by_run(path: str, written: set[str]) -> bool:
+    while path not in written:
+        above = os.path.dirname(path)
+        if above == path:
+            return False
+        path = above
+    return True
+
+
+def _statuses(root: Path) -> dict[str, Status]:
+    found: dict[str, Status] = {}
+    for name in inputs.project_files(root):
+        try:
+            status = os.stat(root / name)
+        except OSError:
+            continue
+        found[name] = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
+    return found

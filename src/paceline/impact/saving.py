@@ -1,0 +1,182 @@
+"""Writes what a run recorded into the store, in one transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+
+from paceline.impact import records
+from paceline.impact.building import Node, reachable
+from paceline.impact.recorder import Kind
+from paceline.impact.recording import RawTest
+from paceline.impact.records import SegmentRecord
+
+#: Environments (Python, packages, options) whose records are kept; the oldest go first.
+_ENVIRONMENTS = 12
+
+#: Stands after a file's name for the tests of it that were never collected.
+UNKNOWN_TESTS = "::"
+
+
+def save(
+    connection: sqlite3.Connection,
+    environment: int,
+    nodes: Sequence[Node],
+    tests: Sequence[tuple[RawTest, int]],
+    mark: str,
+) -> None:
+    """Replace the records of `tests` and of all imported modules.
+
+    A test that does not bear this run's `mark` any more was taken on by another run as well;
+    only a failure is certain then.
+    """
+    imports = _merged_imports(nodes)
+    first = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM segment").fetchone()[0]
+    numbers = {
+        place: first + place for place, node in enumerate(nodes) if node.kind is not Kind.IMPORT
+    }
+    wanted: set[int] = set()
+    for _, place in tests:
+        wanted |= reachable(place, nodes) if place not in wanted else set()
+    for place in sorted(wanted & numbers.keys()):
+        record = _record(connection, nodes[place], nodes, numbers)
+        records.insert_segment(connection, environment, record, numbers[place])
+    next_number = first + len(nodes)
+    for offset, (path, node) in enumerate(imports.items()):
+        connection.execute(
+            "DELETE FROM segment WHERE environment = ? AND kind = ? AND name = ?",
+            (environment, Kind.IMPORT.value, path),
+        )
+        record = _record(connection, node, nodes, numbers)
+        records.insert_segment(connection, environment, record, next_number + offset)
+    marked = {
+        row[0]
+        for row in connection.execute(
+            "SELECT name FROM test WHERE environment = ? AND status = ?", (environment, mark)
+        )
+    }
+    disturbed = any(node.disturbed for node in nodes)
+    for test, place in tests:
+        status = test.status
+        if status == "passed" and (
+            test.name not in marked or (disturbed and _is_disturbed(place, nodes))
+        ):
+            status = "unfinished"
+        connection.execute(
+            "INSERT OR REPLACE INTO test VALUES (?, ?, ?, ?, ?)",
+            (environment, test.name, status, test.seconds, numbers[place]),
+        )
+
+
+def _is_disturbed(place: int, nodes: Sequence[Node]) -> bool:
+    """Return whether the test builds on a file that someone changed while it ran."""
+    return any(nodes[number].disturbed for number in reachable(place, nodes))
+
+
+def _merged_imports(nodes: Sequence[Node]) -> dict[str, Node]:
+    """Unite what several processes saw when they imported the same module."""
+    merged: dict[str, Node] = {}
+    for node in nodes:
+        if node.kind is not Kind.IMPORT:
+            continue
+        known = merged.setdefault(node.name, node)
+        if known is not node:
+            known.absorb(node)
+    return merged
+
+
+def _record(
+    connection: sqlite3.Connection,
+    node: Node,
+    nodes: Sequence[Node],
+    numbers: Mapping[int, int],
+) -> SegmentRecord:
+    imports = node.imports | {
+        nodes[link].name for link in node.links if nodes[link].kind is Kind.IMPORT
+    }
+    return SegmentRecord(
+        node.kind,
+        node.name,
+        {records.source_number(connection, source): bits for source, bits in node.blocks.items()},
+        tuple(sorted(records.need_number(connection, need) for need in node.needs)),
+        tuple(sorted(numbers[link] for link in node.links if link in numbers)),
+        tuple(sorted(imports - {node.name})),
+        node.modules,
+        node.missing,
+        tuple(sorted(node.unseen)),
+    )
+
+
+def settle_files(
+    connection: sqlite3.Connection,
+    environment: int,
+    collected: set[str],
+    complete: Iterable[str],
+    partial: Iterable[str],
+) -> None:
+    """Bring the list of known tests in line with what was collected.
+
+    Of a `complete` file every collected test gets a row, so that one that did not run is not
+    forgotten, and tests that are gone lose theirs. A `partial` file without an earlier complete
+    collection gets a row that stands for its unknown tests and never passes.
+    """
+    known: dict[str, set[str]] = {}
+    for (name,) in connection.execute(
+        "SELECT name FROM test WHERE environment = ?", (environment,)
+    ):
+        known.setdefault(file_of(name), set()).add(name)
+    wanted: dict[str, set[str]] = {}
+    for name in collected:
+        wanted.setdefault(file_of(name), set()).add(name)
+    for file in complete:
+        gone = known.get(file, set()) - wanted.get(file, set())
+        connection.executemany(
+            "DELETE FROM test WHERE environment = ? AND name = ?",
+            [(environment, name) for name in gone],
+        )
+        new = wanted.get(file, set()) - known.get(file, set())
+        records.mark(connection, environment, new, "unfinished")
+    for file in partial:
+        if not known.get(file, set()) - wanted.get(file, set()):
+            records.mark(connection, environment, [file + UNKNOWN_TESTS], "unfinished")
+
+
+def file_of(test: str) -> str:
+    """Return the file part of a test id."""
+    return test.partition("::")[0]
+
+
+def clean(connection: sqlite3.Connection, environment: int) -> None:
+    """Drop segments that no test builds on, and all that only they used."""
+    connection.execute(
+        "DELETE FROM environment WHERE id NOT IN"
+        " (SELECT id FROM environment ORDER BY used_at DESC LIMIT ?)",
+        (_ENVIRONMENTS,),
+    )
+    for table in ("segment", "test"):
+        connection.execute(
+            f"DELETE FROM {table} WHERE environment NOT IN (SELECT id FROM environment)"
+        )
+    _drop_unreached(connection, environment)
+
+
+def _drop_unreached(connection: sqlite3.Connection, environment: int) -> None:
+    known = records.load_segments(connection, environment)
+    by_path = {item.name: number for number, item in known.items() if item.kind is Kind.IMPORT}
+    queue = [
+        row[0]
+        for row in connection.execute(
+            "SELECT segment FROM test WHERE environment = ?", (environment,)
+        )
+    ]
+    reached: set[int] = set()
+    while queue:
+        number = queue.pop()
+        if number in reached or number not in known:
+            continue
+        reached.add(number)
+        queue += known[number].links
+        queue += [by_path[path] for path in known[number].imports if path in by_path]
+    connection.executemany(
+        "DELETE FROM segment WHERE id = ?", [(number,) for number in known.keys() - reached]
+    )

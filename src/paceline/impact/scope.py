@@ -1,0 +1,73 @@
+"""Which files count as inputs: the project's, and others that are not part of Python itself."""
+
+from __future__ import annotations
+
+import os
+import site
+import sys
+import sysconfig
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+#: Folders that tools fill; what is in them is no input.
+CACHES: Final = frozenset(
+    (
+        "__pycache__", ".git", ".hg", ".nox", ".tox", ".venv", ".paceline", ".pytest_cache",
+        ".hypothesis", ".mypy_cache", ".ruff_cache", ".eggs", "node_modules", "htmlcov",
+    )
+)  # fmt: skip
+
+#: Files that a test run itself leaves behind.
+_LEFTOVERS: Final = (".coverage", ".testmondata", "coverage.xml", "coverage.json", "junit.xml")
+
+#: Device and process files have no content of their own.
+_SYSTEM: Final = ("/dev/", "/proc/", "/sys/", "/run/")
+
+_HERE: Final = str(Path(__file__).resolve().parents[1]) + os.sep
+
+
+class Scope:
+    """Tells the files that count; `root` is pytest's rootdir."""
+
+    def __init__(self, root: Path) -> None:
+        self.root: Final = root
+        self._inside: Final = str(root) + os.sep
+        self._installed: Final = tuple(
+            folder for folder in _installed_folders() if not self._inside.startswith(folder)
+        )
+        self.counts = lru_cache(maxsize=None)(self._counts)
+
+    def _counts(self, path: str) -> bool:
+        """Return whether the file or folder at the absolute `path` is an input."""
+        if path.startswith(self._installed) or path.startswith(_SYSTEM):
+            return False
+        inside = path.startswith(self._inside)
+        if not inside and path.startswith(_HERE):
+            return False
+        parts = path[len(self._inside) :].split(os.sep) if inside else path.split(os.sep)
+        return not CACHES.intersection(parts) and not parts[-1].startswith(_LEFTOVERS)
+
+    def relative(self, path: str) -> str:
+        """Return `path` as records name it: relative to the root where it lies inside."""
+        if path == str(self.root):
+            return "."
+        if path.startswith(self._inside):
+            return path[len(self._inside) :].replace(os.sep, "/")
+        return path
+
+
+def _installed_folders() -> list[str]:
+    found = {sys.prefix, sys.exec_prefix} if sys.prefix != sys.base_prefix else set()
+    found.update(sysconfig.get_paths().values())
+    found.update(site.getsitepackages())
+    found.add(site.getusersitepackages())
+    # The base installation's library; "/usr" itself would be far too much.
+    found.update(str(Path(module.__file__).parent) for module in (os,) if module.__file__)
+    found.update(
+        path for path in sys.path if path.endswith((".zip", "lib-dynload", "site-packages"))
+    )
+    folders = {os.path.realpath(path) for path in found} | {os.path.abspath(path) for path in found}
+    return sorted(
+        folder + os.sep for folder in folders if folder not in ("/", "/usr", "/usr/local")
+    )

@@ -1,0 +1,343 @@
+"""Which tests a change can affect, and why.
+
+A test is left out only if it passed and everything it built on is as it was then. Everything
+else is selected, each with its reason.
+"""
+
+from __future__ import annotations
+
+import builtins
+import os
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from paceline.impact import inputs, source
+from paceline.impact.recorder import Kind, Need
+from paceline.impact.records import NeedRecord, Records, SegmentRecord, SourceRecord
+
+#: Words by which code reads docstrings, or hands them to something that does.
+_READS_DOCSTRINGS = re.compile(
+    rb"__doc__|getdoc|doctest|pydoc|docopt|\bhelp\(|\b(fire|typer|plac|clize|sphinx)\b"
+)
+#: Words by which code looks through a namespace, where every new name may count.
+_ENUMERATES = re.compile(
+    rb"\b(dir|vars|globals|locals|getmembers|eval|exec)\s*\(|__dict__|import\s+\*|__getattr__"
+)
+
+
+#: What to say of an input that is not what it was; of a file more can be said.
+_CHANGED = {
+    Need.VARIABLE: "variable {} changed",
+    Need.CONFIGURATION: "the configuration of pytest or coverage changed",
+    Need.LISTING: "the files in {} changed",
+    Need.DECLARED: "declared input {} changed",
+}
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The reasons for each selected test, and the tests that can be left out."""
+
+    reasons: Mapping[str, tuple[str, ...]]
+    unaffected: frozenset[str]
+
+
+@dataclass
+class Project:
+    """The present state of the project at `root`, read when asked for and kept."""
+
+    root: Path
+    environ: Mapping[str, str]
+    _values: dict[tuple[Need, str], str] = field(default_factory=dict)
+    _sources: dict[str, source.Source | None] = field(default_factory=dict)
+
+    def absolute(self, name: str) -> str:
+        """Return the absolute path of a path as records name it."""
+        return os.path.normpath(os.path.join(self.root, name))
+
+    def value(self, need: Need, name: str) -> str:
+        """Return the present value of an input."""
+        key = (need, name)
+        if key not in self._values:
+            place = name if need is Need.VARIABLE else self.absolute(name)
+            self._values[key] = inputs.value(need, place, self.environ)
+        return self._values[key]
+
+    def parsed(self, path: str) -> source.Source | None:
+        """Return the blocks of a file as it is now, None if it is gone or no Python."""
+        if path not in self._sources:
+            try:
+                text = Path(self.absolute(path)).read_bytes()
+            except OSError:
+                text = b"("
+            self._sources[path] = source.parse(text)
+        return self._sources[path]
+
+    @cached_property
+    def files(self) -> tuple[str, ...]:
+        """All files of the project but caches and environments, relative to the root."""
+        return tuple(inputs.project_files(self.root))
+
+    @cached_property
+    def texts(self) -> Mapping[str, bytes]:
+        """The content of all files that may mention a name."""
+        found: dict[str, bytes] = {}
+        for name in self.files:
+            path = self.root / name
+            try:
+                if path.stat().st_size < 1_000_000:
+                    found[name] = path.read_bytes()
+            except OSError:
+                continue
+        return found
+
+    @cached_property
+    def docstrings_count(self) -> bool:
+        """Whether any file of the project reads docstrings."""
+        return any(_READS_DOCSTRINGS.search(text) for text in self.texts.values())
+
+    def is_unused(self, name: str, home: str) -> bool:
+        """Return whether nothing can notice that the plain function `name` of `home` exists."""
+        if name.startswith(("pytest_", "setup", "teardown", "__")) or name == "load_tests":
+            return False
+        if Path(home).name == "conftest.py" or hasattr(builtins, name):
+            return False
+        word = re.compile(rb"\b" + re.escape(name.encode()) + rb"\b")
+        definition = re.compile(rb"\bdef\s+" + re.escape(name.encode()) + rb"\b")
+        pieces = _quoted_pieces(name)
+        for path, text in self.texts.items():
+            if path.endswith(".py") and (_ENUMERATES.search(text) or pieces.search(text)):
+                return False
+            allowed = len(definition.findall(text)) if path == home else 0
+            if allowed > 1 or len(word.findall(text)) > allowed:
+                return False
+        return True
+
+
+def _quoted_pieces(name: str) -> re.Pattern[bytes]:
+    """Match a quoted beginning or end of `name`: how code makes up names, as in f"do_{kind}"."""
+    text = name.encode()
+    starts = b"|".join(re.escape(text[:length]) for length in range(2, len(text) + 1))
+    ends = b"|".join(re.escape(text[length:]) for length in range(len(text) - 1))
+    return re.compile(rb"""['"](?:%s)(?:['"]|\{)|(?:['"]|\})(?:%s)['"]""" % (starts, ends))
+
+
+class Selector:
+    """Compares records with the present project."""
+
+    def __init__(self, records: Records, project: Project) -> None:
+        self._records = records
+        self._project = project
+        self._imports = records.imports()
+
+    def select(self) -> Selection:
+        """Return what has to run, of all tests that there are records of."""
+        reasons = self._reasons_by_segment()
+        reasons = self._spread(reasons)
+        new_modules = self._new_module_reasons()
+        selected: dict[str, tuple[str, ...]] = {}
+        for name, test in self._records.tests.items():
+            found = list(reasons.get(test.segment, {}))
+            if name in new_modules:
+                found.append(new_modules[name])
+            if test.status == "failed":
+                found.insert(0, "failed last time")
+            elif test.status != "passed":
+                found.insert(0, "was not finished last time")
+            elif test.segment not in self._records.segments:
+                found.insert(0, "its record is missing")
+            if found:
+                selected[name] = tuple(found)
+        return Selection(selected, frozenset(self._records.tests.keys() - selected.keys()))
+
+    def overrules(self, test: str) -> bool:
+        """Return whether testmon's wish to run an unaffected test can be set aside.
+
+        It can where every changed file that the test builds on differs only in comments,
+        docstrings nobody reads or functions nobody calls.
+        """
+        record = self._records.tests.get(test)
+        if record is None:
+            return False
+        sources = {
+            item
+            for number in self._reached(record.segment)
+            for item in self._records.segments[number].code
+        }
+        changed = [self._records.sources[item] for item in sources]
+        changed = [
+            item for item in changed if self._project.value(Need.CONTENT, item.path) != item.sha
+        ]
+        return bool(changed) and not any(self._changed_blocks(item) for item in changed)
+
+    def _reasons_by_segment(self) -> dict[int, dict[str, None]]:
+        """Return what changed for each segment by itself; a dict keeps the order."""
+        needs = {
+            number: reason
+            for number, need in self._records.needs.items()
+            if (reason := self._need_reason(need))
+        }
+        blocks = {
+            number: changed
+            for number, item in self._records.sources.items()
+            if (changed := self._changed_blocks(item))
+        }
+        reasons: dict[int, dict[str, None]] = {}
+        for number, segment in self._records.segments.items():
+            found: dict[str, None] = {}
+            for name in segment.unseen:
+                found[f"cannot see through: {name}"] = None
+            for need in segment.needs:
+                if need in needs:
+                    found[needs[need]] = None
+                elif need not in self._records.needs:
+                    found["its record is damaged"] = None
+            for item, bits in segment.code.items():
+                if item not in self._records.sources:
+                    found["its record is damaged"] = None
+                for index, reason in blocks.get(item, {}).items():
+                    if bits >> index & 1:
+                        found[reason] = None
+            if found:
+                reasons[number] = found
+        return reasons
+
+    def _spread(self, reasons: dict[int, dict[str, None]]) -> dict[int, dict[str, None]]:
+        """Hand the reasons on to every segment that builds on a changed one."""
+        segments = self._records.segments
+        by_path = self._imports
+        users: defaultdict[int, set[int]] = defaultdict(set)
+        for number, segment in segments.items():
+            for path in segment.imports:
+                if path in by_path:
+                    users[by_path[path]].add(number)
+                else:
+                    reasons.setdefault(number, {})["its record is damaged"] = None
+            for link in segment.links:
+                users[link].add(number)
+                if link not in segments:
+                    reasons.setdefault(number, {})["its record is damaged"] = None
+        queue = list(reasons)
+        while queue:
+            number = queue.pop()
+            for user in users[number]:
+                known = reasons.setdefault(user, {})
+                before = len(known)
+                known.update(reasons[number])
+                if len(known) > before:
+                    queue.append(user)
+        return reasons
+
+    def _need_reason(self, need: NeedRecord) -> str:
+        if need.need is Need.MODULES:
+            return ""  # compared file by file
+        now = self._project.value(need.need, need.name)
+        if now == need.value:
+            return ""
+        if need.need is Need.VARIABLE and need.name == inputs.ALL_VARIABLES:
+            return "an environment variable changed"
+        said = _CHANGED.get(need.need)
+        if said is None and need.value == inputs.ABSENT:
+            said = "{} was looked for, and is there now"
+        elif said is None and now == inputs.ABSENT:
+            said = "{} is gone"
+        return (said or "{} changed").format(need.name)
+
+    def _changed_blocks(self, item: SourceRecord) -> dict[int, str]:
+        """Return the blocks of a recorded file version that are not the same now."""
+        if self._project.value(Need.CONTENT, item.path) == item.sha:
+            return {}
+        old = item.source
+        new = self._project.parsed(item.path)
+        if old is None or new is None:
+            count = len(old.blocks) if old else 1
+            return dict.fromkeys(range(count), f"{item.path} changed or is gone")
+        if old.docstrings != new.docstrings and self._project.docstrings_count:
+            return dict.fromkeys(range(len(old.blocks)), f"a docstring in {item.path} changed")
+        now = {block.name: block.digest for block in new.blocks}
+        changed = {
+            index: f"{block.name} in {item.path} changed"
+            for index, block in enumerate(old.blocks)
+            if index and now.get(block.name) != block.digest
+        }
+        if old.blocks[0].digest != new.blocks[0].digest or self._noticed(item.path, old, new):
+            changed[0] = f"import-time code of {item.path} changed"
+        return changed
+
+    def _noticed(self, path: str, old: source.Source, new: source.Source) -> bool:
+        """Return whether a plain function was added, removed or given another signature."""
+        both = old.functions.keys() & new.functions.keys()
+        if any(old.functions[name] != new.functions[name] for name in both):
+            return True
+        return any(
+            not self._project.is_unused(name, path)
+            for name in old.functions.keys() ^ new.functions.keys()
+        )
+
+    def _new_module_reasons(self) -> dict[str, str]:
+        """Return the tests for which a file that is new since their run may be imported now."""
+        news = {
+            number: new
+            for number, segment in self._records.segments.items()
+            if segment.kind is Kind.SESSION and (new := self._new_modules(segment))
+        }
+        if not news:
+            return {}
+        found: dict[str, str] = {}
+        for name, test in self._records.tests.items():
+            reached = self._reached(test.segment)
+            parts: set[str] | None = None
+            for session in reached & news.keys():
+                if parts is None:
+                    parts = {part for number in reached for part in self._parts(number)}
+                for path in news[session]:
+                    if reason := _new_file_reason(path, name, parts):
+                        found[name] = reason
+        return found
+
+    def _new_modules(self, session: SegmentRecord) -> list[str]:
+        recorded = {
+            path
+            for number in session.needs
+            if (need := self._records.needs.get(number)) and need.need is Need.MODULES
+            for path in need.value.split("\n")
+        }
+        if not recorded:
+            return []
+        return sorted(set(inputs.modules(self._project.root)) - recorded)
+
+    def _parts(self, number: int) -> set[str]:
+        segment = self._records.segments[number]
+        return {part for name in segment.modules | segment.missing for part in name.split(".")}
+
+    def _reached(self, start: int) -> set[int]:
+        """Return the segments that the one numbered `start` builds on, itself too."""
+        found: set[int] = set()
+        queue = [start]
+        while queue:
+            number = queue.pop()
+            if number in found or number not in self._records.segments:
+                continue
+            found.add(number)
+            segment = self._records.segments[number]
+            queue += segment.links
+            queue += [self._imports[path] for path in segment.imports if path in self._imports]
+        return found
+
+
+def _new_file_reason(path: str, test: str, imported: set[str]) -> str:
+    """Return why the new file at `path` may change `test`, or ""."""
+    folder, _, name = path.rpartition("/")
+    stem = name.partition(".")[0]
+    if name == "conftest.py":
+        return f"new file {path}" if not folder or test.startswith(f"{folder}/") else ""
+    if stem == "__init__":
+        return f"new file {path} makes a package"
+    for part in (stem, folder.rpartition("/")[2]):
+        if part and part in imported and part != "tests":
+            return f"new file {path} may be what `import {part}` finds"
+    return ""

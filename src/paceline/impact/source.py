@@ -1,0 +1,220 @@
+"""What a Python file consists of: its import-time code and its function bodies.
+
+A block is the unit of change. The first block of a file is everything that runs when the file
+is imported; each function body is a block of its own. Digests are taken from the syntax tree,
+so that comments, formatting and positions do not count.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+#: The name of a file's import-time block.
+MODULE = "<module>"
+
+#: Longer strings are data; shorter ones may name an attribute.
+_LONGEST_NAME = 80
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One block: its qualified name, the digest of its code, the lines of its body.
+
+    `inline` says that the first line belongs to the code around it as well, as in
+    `def f(): return 1`. `names` are the names, attributes and short strings it mentions.
+    """
+
+    name: str
+    digest: str
+    first: int
+    last: int
+    inline: bool
+    names: frozenset[str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A parsed file. `blocks[0]` is its import-time code.
+
+    `functions` maps each plain top-level function (no decorator, used by no import-time code)
+    to the digest of its signature; such a function has no effect until something mentions it.
+    `docstrings` is the digest of the docstrings that only introspection can see.
+    """
+
+    blocks: tuple[Block, ...]
+    functions: Mapping[str, str]
+    docstrings: str
+
+    def executed(self, lines: Iterable[int]) -> frozenset[int]:
+        """Return the indices of the blocks to which `lines` belong."""
+        owners: dict[int, int] = {}
+        shared: set[int] = set()
+        # An inner function comes after the one around it, so the innermost wins.
+        for index, block in enumerate(self.blocks[1:], start=1):
+            owners.update(dict.fromkeys(range(block.first, block.last + 1), index))
+            if block.inline:
+                shared.add(block.first)
+        wanted = {abs(line) for line in lines}
+        found = {owners.get(line, 0) for line in wanted}
+        return frozenset(found | {0} if wanted & shared else found)
+
+
+def parse(text: bytes) -> Source | None:
+    """Return the blocks of the Python source `text`, or None if it is no valid Python."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    return _Reader().read(tree)
+
+
+class _Reader:
+    """Walks a syntax tree once and takes it apart."""
+
+    def __init__(self) -> None:
+        self._blocks: list[Block] = []
+        self._seen: Counter[str] = Counter()
+        self._docstrings: list[str] = []
+
+    def read(self, tree: ast.Module) -> Source:
+        plain = _plain_functions(tree)
+        kept = ast.Module([node for node in tree.body if node not in plain.values()], [])
+        module = self._block(kept, MODULE, kept.body, (1, 0))
+        functions = {name: self._signature(node) for name, node in plain.items()}
+        return Source((module, *self._blocks), functions, _digest(self._docstrings))
+
+    def _signature(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+        parts: list[str] = []
+        self._dump(node, "", parts, set())
+        return _digest(parts)
+
+    def _block(
+        self, node: ast.AST, name: str, body: list[ast.stmt], lines: tuple[int, int]
+    ) -> Block:
+        parts: list[str] = []
+        names: set[str] = set()
+        prefix = "" if name == MODULE else f"{name}.<locals>."
+        body = self._without_docstring(node, body, parts)
+        for statement in body:
+            self._dump(statement, prefix, parts, names)
+        inline = not isinstance(node, ast.Module) and lines[0] == getattr(node, "lineno", 0)
+        return Block(name, _digest(parts), *lines, inline, frozenset(names))
+
+    def _without_docstring(
+        self, node: ast.AST, body: list[ast.stmt], parts: list[str]
+    ) -> list[ast.stmt]:
+        """Take the docstring out of `body`; keep it in `parts` where a decorator may read it."""
+        first = body[0] if body else None
+        if not (
+            isinstance(first, ast.Expr)
+            and isinstance(first.value, ast.Constant)
+            and isinstance(first.value.value, str)
+        ):
+            return body
+        seen = (
+            getattr(node, "decorator_list", [])
+            or getattr(node, "bases", [])
+            or getattr(node, "keywords", [])
+        )
+        (parts if seen else self._docstrings).append(first.value.value)
+        return body[1:]
+
+    def _dump(self, node: Any, prefix: str, parts: list[str], names: set[str]) -> None:
+        if isinstance(node, list):
+            parts.append("[")
+            for item in node:
+                self._dump(item, prefix, parts, names)
+            parts.append("]")
+        elif isinstance(node, ast.AST):
+            _mention(node, names)
+            parts.append(type(node).__name__)
+            scope = prefix
+            if isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
+                scope = f"{prefix}{node.name}."
+            for key in node._fields:
+                value = getattr(node, key, None)
+                if key == "body" and isinstance(node, _FUNCTIONS):
+                    self._function(node, prefix)
+                    continue
+                if key == "body" and isinstance(node, ast.ClassDef):
+                    value = self._without_docstring(node, node.body, parts)
+                self._dump(value, scope if key == "body" else prefix, parts, names)
+            parts.append(";")
+        else:
+            parts.append(repr(sorted(node, key=repr) if isinstance(node, frozenset) else node))
+
+    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, prefix: str) -> None:
+        name = prefix + node.name
+        self._seen[name] += 1
+        if self._seen[name] > 1:
+            name = f"{name}#{self._seen[name]}"
+        place = len(self._blocks)
+        last = max(statement.end_lineno or statement.lineno for statement in node.body)
+        block = self._block(node, name, node.body, (node.body[0].lineno, last))
+        self._blocks.insert(place, block)
+
+
+def _plain_functions(tree: ast.Module) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Return the top-level functions that the import of the file only defines."""
+    found = [node for node in tree.body if isinstance(node, _FUNCTIONS) and _is_plain(node)]
+    taken = Counter(
+        node.id for node in _import_time_nodes(tree, found) if isinstance(node, ast.Name)
+    )
+    taken.update(node.name for node in tree.body if isinstance(node, (*_FUNCTIONS, ast.ClassDef)))
+    # Its own definition is the one time that its name may appear.
+    return {node.name: node for node in found if taken[node.name] == 1}
+
+
+def _is_plain(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    defaults = [*node.args.defaults, *(value for value in node.args.kw_defaults if value)]
+    hints = [
+        argument.annotation for argument in ast.walk(node.args) if isinstance(argument, ast.arg)
+    ]
+    return (
+        not node.decorator_list
+        and all(isinstance(value, ast.Constant) for value in defaults)
+        and not any(
+            isinstance(part, ast.Call)
+            for hint in [*hints, node.returns]
+            if hint
+            for part in ast.walk(hint)
+        )
+    )
+
+
+def _import_time_nodes(tree: ast.Module, plain: list[Any]) -> Iterable[ast.AST]:
+    queue: list[ast.AST] = [node for node in tree.body if node not in plain]
+    while queue:
+        node = queue.pop()
+        yield node
+        # Function bodies count too: a class body may call its methods while it is made.
+        queue.extend(ast.iter_child_nodes(node))
+
+
+def _mention(node: ast.AST, names: set[str]) -> None:
+    if isinstance(node, ast.Name):
+        names.add(node.id)
+    elif isinstance(node, ast.Attribute):
+        names.add(node.attr)
+    elif isinstance(node, (ast.arg, ast.keyword)) and node.arg:
+        names.add(node.arg)
+    elif isinstance(node, ast.alias):
+        names.update((node.name.rpartition(".")[2], node.asname or node.name))
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        if len(node.value) <= _LONGEST_NAME:
+            names.add(node.value)
+    elif isinstance(node, (ast.Global, ast.Nonlocal)):
+        names.update(node.names)
+
+
+def _digest(parts: Iterable[str]) -> str:
+    return hashlib.blake2b(
+        "\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=9
+    ).hexdigest()

@@ -1,0 +1,186 @@
+"""One trace for coverage, testmon and the impact record.
+
+coverage's collector fills one set of lines (or arcs) a file. At every switch of segments these
+sets are emptied into the segment that ends; what the project's own measurement wants is kept
+aside and handed back before coverage saves it. Read in coverage 7.6 to 7.17 (collector.py).
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from types import FrameType
+from typing import Any, Final
+
+from paceline.errors import MissingTool
+from paceline.impact.recorder import Recorder, Segment
+
+#: Cores that see every test, not only the first that reaches a line.
+COMPLETE_CORES: Final = ("CTracer", "PyTracer")
+
+#: The bit layout of an arc in coverage's C tracer (tracer.c, CTracer_record_pair).
+_LINE_BITS: Final = 28
+_LINE_MASK: Final = (1 << _LINE_BITS) - 1
+_FIRST_NEGATIVE: Final = 1 << 56
+_SECOND_NEGATIVE: Final = 1 << 57
+
+
+def unpack(item: object) -> tuple[int, int]:
+    """Return the arc that coverage's collector stored as `item`."""
+    if isinstance(item, tuple):
+        return item
+    packed = int(item)  # type: ignore[call-overload]
+    first, second = packed & _LINE_MASK, packed >> _LINE_BITS & _LINE_MASK
+    return (
+        -first if packed & _FIRST_NEGATIVE else first,
+        -second if packed & _SECOND_NEGATIVE else second,
+    )
+
+
+def lines(seen: Iterable[object]) -> set[int]:
+    """Return the line numbers in what coverage's collector stored."""
+    found: set[int] = set()
+    for item in seen:
+        if isinstance(item, tuple):
+            found.update(abs(line) for line in item)
+        else:
+            packed = int(item)  # type: ignore[call-overload]
+            found.add(packed & _LINE_MASK)
+            found.add(packed >> _LINE_BITS & _LINE_MASK)
+    found.discard(0)
+    return found
+
+
+class Tracer:
+    """Empties coverage's collector into segments, whichever Coverage is active.
+
+    `wanted` tells which files matter, `measuring` returns the Coverage of the project's own
+    measurement once there is one. Until then a Coverage of our own traces.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        wanted: Callable[[str], bool],
+        measuring: Callable[[], Any | None],
+    ) -> None:
+        from coverage import Coverage
+
+        self._recorder = recorder
+        self._wanted = wanted
+        self._measuring = measuring
+        self._own: Any = Coverage(data_file=None, config_file=False, source=[os.getcwd()])
+        self._own._warn_no_data = False
+        self._own._warn_unimported_source = False
+        self._collector: Any = None
+        self._measured = False
+        self._accepted: dict[str, bool] = {}
+        self._kept: defaultdict[str, set[object]] = defaultdict(set)
+
+    def start(self) -> None:
+        """Begin to trace; raise MissingTool if coverage's core cannot tell tests apart."""
+        self._own.start()
+        self._attach(self._own, measured=False)
+
+    def stop(self) -> None:
+        """Stop our own Coverage, if it is the one that runs."""
+        if self._own._started and type(self._own._collector)._collectors[-1:] == [
+            self._own._collector
+        ]:
+            self._own.stop()
+
+    @property
+    def arcs(self) -> bool:
+        """Whether the active Coverage records arcs, not lines."""
+        return bool(self._collector.branch)
+
+    def pause(self) -> None:
+        """Let go of the trace for a moment."""
+        self._collector.pause()
+
+    def take(self, segment: Segment) -> None:
+        """Move what was traced since the last call into `segment`."""
+        self._follow()
+        self._empty(segment)
+
+    def _follow(self) -> None:
+        if self._measured:
+            return
+        measuring = self._measuring()
+        if measuring is not None and measuring._collector is not None:
+            self._own._collector.data.clear()
+            self._attach(measuring, measured=True)
+
+    def _empty(self, segment: Segment) -> None:
+        code = segment.code if self._measured else segment.early
+        collector = self._collector
+        collector.lock_data()
+        try:
+            for name, seen in collector.data.items():
+                if not seen:
+                    continue
+                if name in code:
+                    code[name] |= seen
+                else:
+                    code[name] = set(seen)
+                if self._measured and self._accepted.get(name, True):
+                    self._kept[name] |= seen
+                # Emptied in place: frames still hold these sets (coverage, _clear_data).
+                seen.clear()
+        finally:
+            collector.unlock_data()
+
+    def _attach(self, cov: Any, *, measured: bool) -> None:
+        collector = cov._collector
+        if collector.tracer_name() not in COMPLETE_CORES:
+            raise MissingTool(
+                f"coverage's core {collector.tracer_name()} reports a line to one test only, "
+                "so it cannot tell what each test ran",
+                "set COVERAGE_CORE=ctrace in the environment and run this again",
+            )
+        self._collector, self._measured = collector, measured
+        self._widen()
+        if measured:
+            self._hand_back()
+
+    def _widen(self) -> None:
+        """Trace the project's files that its own measurement leaves out, tests above all."""
+        collector = self._collector
+        original = collector.should_trace
+        measured = self._measured
+
+        def should_trace(filename: str, frame: FrameType) -> Any:
+            disposition = original(filename, frame)
+            if measured and disposition.trace:
+                self._accepted[disposition.source_filename] = True
+                return disposition
+            name = disposition.canonical_filename or os.path.abspath(filename)
+            if filename.startswith("<") or not self._wanted(name):
+                disposition.trace = False
+                return disposition
+            if not disposition.trace:
+                self._accepted[name] = False
+                disposition.canonical_filename = disposition.source_filename = name
+                disposition.trace = True
+                disposition.file_tracer = None
+            return disposition
+
+        collector.should_trace = should_trace
+        for tracer in collector.tracers:
+            tracer.should_trace = should_trace
+        collector.should_trace_cache.clear()
+
+    def _hand_back(self) -> None:
+        """Give coverage back what is its own whenever it stores data."""
+        collector = self._collector
+        original = collector.flush_data
+
+        def flush_data() -> bool:
+            self._empty(self._recorder.current)
+            for name, seen in self._kept.items():
+                collector.data.setdefault(name, set()).update(seen)
+            self._kept.clear()
+            return bool(original())
+
+        collector.flush_data = flush_data

@@ -1,0 +1,294 @@
+"""Notes which files, folders and variables the running code looks at.
+
+Opening and listing are seen by an audit hook; stat and its kin, os.environ and linecache raise
+no audit event, so these functions are replaced by ones that note the question and pass it on
+(list of events: https://docs.python.org/3/library/audit_events.html).
+"""
+
+from __future__ import annotations
+
+import linecache
+import os
+import pathlib
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any, Final
+
+from paceline.impact import inputs
+from paceline.impact.inputs import ALL_VARIABLES, is_volatile
+from paceline.impact.recorder import Need, Recorder, Segment
+from paceline.impact.scope import Scope
+
+#: What these packages look at is their own business, not the test's.
+TOOLS: Final = frozenset(
+    (
+        "_pytest", "pytest", "pluggy", "coverage", "testmon", "xdist", "execnet", "paceline",
+        "pytest_cov", "pytest_split", "pytest_randomly", "pytest_rerunfailures", "_hypothesis",
+        "hypothesis", "pytest_timeout",
+    )
+)  # fmt: skip
+
+_WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+#: Functions of os.path and pathlib that ask no more than what a path is.
+_EXISTENCE: Final = frozenset(
+    (
+        "exists", "lexists", "isfile", "isdir", "islink", "is_file", "is_dir", "is_symlink",
+        "realpath", "resolve",
+    )
+)  # fmt: skip
+_IMPORTED: Final = (".py", ".pyc", ".pyo", ".so", ".pyd")
+
+
+class Watch:
+    """Notes inputs in the recorder's current segment, from `start` until `stop`."""
+
+    def __init__(self, recorder: Recorder, scope: Scope) -> None:
+        self.recorder = recorder
+        self.scope = scope
+        self._busy = threading.local()
+        self._undo: list[Callable[[], None]] = []
+        self._stdlib = tuple(
+            {os.path.dirname(path) + os.sep for path in (os.__file__, threading.__file__)}
+        )
+        self._owners: dict[str, str | None] = {}
+        self._handlers: dict[str, Callable[[tuple[Any, ...]], None]] = {
+            "open": self._open,
+            "os.listdir": self._list,
+            "os.scandir": self._list,
+            "os.mkdir": self._made,
+            "os.rename": self._moved,
+            "os.link": self._moved,
+            "os.symlink": self._moved,
+            "sqlite3.connect": self._database,
+            "os.system": self._system,
+            "sys.settrace": self._traced,
+        }
+
+    def start(self) -> None:
+        """Begin to note."""
+        sys.addaudithook(self._audit)
+        for module, name in (
+            (os, "stat"), (os, "lstat"), (os, "access"), (os, "readlink"),
+        ):  # fmt: skip
+            self._replace(module, name, self._asking)
+        accessor = getattr(pathlib, "_NormalAccessor", None)
+        if accessor is not None:  # Python 3.10 keeps its own reference to os.stat
+            self._replace(accessor, "stat", lambda _: staticmethod(os.stat))
+        self._replace(linecache, "getlines", self._reading_source)
+        variables = type(os.environ)
+        self._replace(variables, "__getitem__", self._variable)
+        self._replace(variables, "__iter__", self._all_variables)
+        self._replace(variables, "copy", self._all_variables)
+
+    def stop(self) -> None:
+        """Stop noting. The audit hook stays, since Python has no way to remove one."""
+        self.recorder.active = False
+        while self._undo:
+            self._undo.pop()()
+
+    def note(self, need: Need, path: str) -> None:
+        """Note that the current segment needs `path` (or variable) in this way."""
+        if need is Need.VARIABLE or not self.own_work(path):
+            self.note_in(self.recorder.current, need, path)
+
+    def note_in(self, segment: Segment, need: Need, path: str) -> None:
+        """Note that `segment` needs `path`, and the value it has now."""
+        recorder = self.recorder
+        key = (need, path)
+        segment.needs.add(key)
+        if key not in recorder.values:
+            recorder.values[key] = inputs.value(need, path, recorder.environ)
+
+    def own_work(self, path: str) -> bool:
+        """Return whether this run made `path`; link to the segments that did."""
+        written = self.recorder.written
+        if not written:
+            return False
+        place = path
+        while True:
+            if place in written:
+                self.recorder.current.links.update(
+                    segment for segment in written[place] if segment is not self.recorder.current
+                )
+                return True
+            above = os.path.dirname(place)
+            if above == place:
+                return False
+            place = above
+
+    def _replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+        original = getattr(owner, name)
+        replacement = make(original)
+        setattr(owner, name, replacement)
+        for known in (os.supports_dir_fd, os.supports_follow_symlinks, os.supports_fd):
+            if original in known:
+                known.add(replacement)
+        self._undo.append(lambda: setattr(owner, name, original))
+
+    def asked_by_tool(self, depth: int) -> bool:
+        """Return whether the nearest code outside the standard library is a test tool."""
+        frame: FrameType | None = sys._getframe(depth)
+        while frame is not None:
+            filename = frame.f_code.co_filename
+            owner = self._owners.get(filename, "")
+            if owner == "":
+                owner = self._owner(filename)
+                self._owners[filename] = owner
+            if owner is not None:
+                return owner in TOOLS and not self.scope.counts(os.path.abspath(filename))
+            frame = frame.f_back
+        return True
+
+    def _owner(self, filename: str) -> str | None:
+        """Return the package a file belongs to, None for the standard library."""
+        for folder in self._stdlib:
+            if filename.startswith(folder) and "-packages" not in filename[len(folder) :]:
+                return None
+        if filename.startswith("<frozen"):
+            return None
+        _, found, rest = filename.rpartition("-packages" + os.sep)
+        if found:
+            return rest.partition(os.sep)[0].removesuffix(".py")
+        return "paceline" if os.sep + "paceline" + os.sep in filename else "project"
+
+    def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
+        handler = self._handlers.get(event)
+        if handler is None or not self.recorder.active or getattr(self._busy, "on", False):
+            return
+        self._busy.on = True
+        try:
+            handler(arguments)
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            # What cannot be told must not be taken for nothing.
+            self.recorder.current.unseen.add(f"{event}: {error}")
+        finally:
+            self._busy.on = False
+
+    def _path(self, path: Any) -> str | None:
+        if isinstance(path, int) or path is None:
+            return None
+        text = os.fsdecode(path)
+        return os.path.abspath(text) if text else None
+
+    def _open(self, arguments: tuple[Any, ...]) -> None:
+        path = self._path(arguments[0])
+        if path is None or not self.scope.counts(path):
+            return
+        mode, flags = arguments[1], arguments[2] or 0
+        writing = any(sign in mode for sign in "wax+") if mode else bool(flags & _WRITING)
+        overwriting = writing and (mode or "").startswith(("w", "x"))
+        if not overwriting and not self._by_import(path) and not self.asked_by_tool(3):
+            self.note(Need.CONTENT, path)
+        # A folder is opened for writing to get a file without a name (O_TMPFILE).
+        if writing and not os.path.isdir(path):
+            self.recorder.written[path].add(self.recorder.current)
+
+    def _by_import(self, path: str) -> bool:
+        """Return whether the import system opens `path` to run it."""
+        if not path.endswith(_IMPORTED):
+            return False
+        frame: FrameType | None = sys._getframe(3)
+        while frame is not None and frame.f_code.co_filename.startswith("<frozen importlib"):
+            if frame.f_code.co_name in ("get_code", "create_module", "_load_unlocked"):
+                return True
+            frame = frame.f_back
+        return False
+
+    def _list(self, arguments: tuple[Any, ...]) -> None:
+        given = arguments[0]
+        path = self._path("." if given is None or given == "" else given)
+        if path is None or not self.scope.counts(path):
+            return
+        if sys._getframe(2).f_code.co_filename.startswith("<frozen importlib"):
+            return
+        if not self.asked_by_tool(3):
+            self.note(Need.LISTING, path)
+
+    def _made(self, arguments: tuple[Any, ...]) -> None:
+        path = self._path(arguments[0])
+        if path and not os.path.lexists(path):
+            self.recorder.written[path].add(self.recorder.current)
+
+    def _moved(self, arguments: tuple[Any, ...]) -> None:
+        path = self._path(arguments[1])
+        if path and self.scope.counts(path):
+            self.recorder.written[path].add(self.recorder.current)
+
+    def _database(self, arguments: tuple[Any, ...]) -> None:
+        name = os.fsdecode(arguments[0])
+        if name in (":memory:", "") or self.asked_by_tool(3):
+            return
+        path = os.path.abspath(name.removeprefix("file:").partition("?")[0])
+        if self.scope.counts(path):
+            self.note(Need.CONTENT, path)
+
+    def _system(self, arguments: tuple[Any, ...]) -> None:
+        self.recorder.current.unseen.add(f"os.system({os.fsdecode(arguments[0])!r})")
+
+    def _traced(self, _: tuple[Any, ...]) -> None:
+        frame = sys._getframe(2)
+        while frame.f_code.co_filename.endswith(("threading.py", "bdb.py")) and frame.f_back:
+            frame = frame.f_back
+        module = frame.f_globals.get("__name__", "")
+        if not module.startswith(("coverage.", "paceline.", "_pytest.", "testmon.")):
+            self.recorder.current.unseen.add("replaces the tracer (sys.settrace)")
+
+    def _asking(self, original: Any) -> Any:
+        def ask(path: Any, *args: Any, **kwargs: Any) -> Any:
+            if self.recorder.active and not getattr(self._busy, "on", False):
+                self._busy.on = True
+                try:
+                    name = self._path(path) if "dir_fd" not in kwargs else None
+                    if name and self.scope.counts(name) and not self.asked_by_tool(2):
+                        self.note(self._question(sys._getframe(1)), name)
+                except (TypeError, ValueError):
+                    pass  # the original says what is wrong with the argument
+                finally:
+                    self._busy.on = False
+            return original(path, *args, **kwargs)
+
+        ask.__name__ = original.__name__
+        return ask
+
+    def _question(self, frame: FrameType | None) -> Need:
+        """Return whether the standard library only wants to know if a path exists."""
+        while frame is not None and self._owners.get(frame.f_code.co_filename, "") is None:
+            if frame.f_code.co_name in _EXISTENCE:
+                return Need.EXISTS
+            frame = frame.f_back
+        return Need.STAT
+
+    def _reading_source(self, original: Any) -> Any:
+        def getlines(filename: str, module_globals: Any = None) -> Any:
+            if self.recorder.active and not getattr(self._busy, "on", False):
+                self._busy.on = True
+                try:
+                    path = self._path(filename)
+                    if path and self.scope.counts(path) and not self.asked_by_tool(2):
+                        self.note(Need.TEXT, path)
+                finally:
+                    self._busy.on = False
+            return original(filename, module_globals)
+
+        return getlines
+
+    def _variable(self, original: Any) -> Any:
+        def __getitem__(environ: Any, key: Any) -> Any:
+            if isinstance(key, (str, bytes)) and self.recorder.active:
+                name = os.fsdecode(key)
+                if not is_volatile(name) and not self.asked_by_tool(2):
+                    self.note(Need.VARIABLE, name)
+            return original(environ, key)
+
+        return __getitem__
+
+    def _all_variables(self, original: Any) -> Any:
+        def every(environ: Any) -> Iterator[str]:
+            if self.recorder.active and not self.asked_by_tool(2):
+                self.note(Need.VARIABLE, ALL_VARIABLES)
+            result: Iterator[str] = original(environ)
+            return result
+
+        return every

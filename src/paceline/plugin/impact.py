@@ -1,0 +1,347 @@
+"""`pytest --impact`: record what each test depends on, and run what a change can affect."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from paceline.plugin.options import is_worker
+
+if TYPE_CHECKING:
+    from paceline.impact.building import Declared
+    from paceline.impact.run import Run
+
+#: Under this name a worker gets its instructions.
+INPUT = "paceline_impact"
+
+#: pytest options that choose, show or measure tests, but do not change how a test ends.
+_HARMLESS = frozenset(
+    (
+        "file_or_dir", "keyword", "markexpr", "lf", "failedfirst", "newfirst", "stepwise",
+        "stepwise_skip", "stepwise_reset", "maxfail", "verbose", "quiet", "no_header",
+        "no_summary", "tbstyle", "showlocals", "color", "code_highlight", "reportchars",
+        "xmlpath", "junitprefix", "durations", "durations_min", "durations_path", "cacheclear",
+        "cacheshow", "last_failed_no_failures", "capture", "collectonly", "deselect", "ignore",
+        "ignore_glob", "fold_skipped", "fulltrace", "force_short_summary", "show_capture",
+        "numprocesses", "maxprocesses", "tx", "dist", "distload", "px", "maxworkerrestart",
+        "rsyncdir", "rsyncignore", "testrunuid", "looponfail", "loadscopereorder", "usepdb",
+        "usepdb_cls", "trace", "help", "version", "debug", "basetemp", "rootdir", "pastebin",
+        "disable_warnings", "traceconfig", "markers", "showfixtures", "show_fixtures_per_test",
+        "setupplan", "setupshow", "setuponly", "plugins", "no-testmon", "tmnet", "splits",
+        "group", "store_durations", "clean_durations", "splitting_algorithm", "reruns",
+        "reruns_delay", "only_rerun", "rerun_except", "xmlpath", "exitfirst", "xfail_tb",
+        "environment_expression", "verbosity_test_cases", "inifilename", "confcutdir",
+    )
+)  # fmt: skip
+_HARMLESS_PREFIXES = (
+    "cov_",
+    "no_cov",
+    "testmon",
+    "impact",
+    "paceline_",
+    "randomly_",
+    "no-",
+    "log_file",
+)
+
+
+MARKERS = (
+    "inputs(*patterns): files that the test depends on beyond what can be seen",
+    "always: run this test whatever changed",
+)
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare the options that people use."""
+    group = parser.getgroup("impact", "impact: run only what a change can affect (Paceline)")
+    add = group.addoption
+    add("--impact", action="store_true", help="run what the change can affect; implies --testmon")
+    add("--impact-noselect", action="store_true", help="run every test and record it")
+    add("--impact-explain", action="store_true", help="say why each test was selected")
+
+
+def is_wanted(option: Any) -> bool:
+    """Return whether this run records."""
+    return bool(option.impact or option.impact_noselect or option.impact_explain)
+
+
+class Impact:
+    """Recording and selection in one process of a run."""
+
+    def __init__(self, early_config: pytest.Config) -> None:
+        # Imported here: a plain pytest run pays for none of it.
+        from _pytest.assertion.rewrite import AssertionRewritingHook
+
+        from paceline.impact.imports import Imports
+        from paceline.impact.recorder import Recorder
+        from paceline.impact.scope import Scope
+        from paceline.impact.tracer import Tracer
+        from paceline.impact.watch import Watch
+
+        self.config = early_config
+        self.root = early_config.rootpath
+        self.recorder = Recorder("session")
+        self.scope = Scope(self.root)
+        self.watch = Watch(self.recorder, self.scope)
+        self.tracer = Tracer(self.recorder, self.scope.counts, self._measuring)
+        self.imports = Imports(self.recorder, self.watch, (AssertionRewritingHook,))
+        self.selecting = False
+        self.reasons: Mapping[str, tuple[str, ...]] = {}
+        self.unaffected: frozenset[str] = frozenset()
+        self.quiet_files: frozenset[str] = frozenset()
+        self.deselected = 0
+        self._run: Run | None = None
+        self._declared: dict[str, Declared] = {}
+
+    def start(self) -> None:
+        """Begin to record; called before any conftest file is imported."""
+        self.recorder.take = self.tracer.take
+        self.tracer.start()
+        self.watch.start()
+        self.imports.start()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Decide what can be left out, once all plugins and options are known."""
+        from paceline.impact.children import Children
+        from paceline.plugin.recording import SegmentHooks
+        from paceline.plugin.testmon import share_trace
+
+        self.config = config
+        self.hooks = SegmentHooks(config, self.recorder, self.scope)
+        self.imports.on_imported = self.hooks.state.add
+        config.pluginmanager.register(self.hooks, "paceline-segments")
+        self.hooks.start()
+        share_trace(config, self.recorder)
+        distributed = getattr(config.option, "dist", "no") != "no"
+        if is_worker(config):
+            given = config.workerinput[INPUT]  # type: ignore[attr-defined]
+            folder = Path(given["folder"])
+            self.unaffected = frozenset(given["unaffected"])
+            self.quiet_files = frozenset(given["quiet_files"])
+            self.selecting = given["selecting"]
+        else:
+            folder = self._begin(config)
+        self._folder = folder
+        if is_worker(config) or not distributed:
+            self.children = Children(self.recorder, folder, self.root, self.watch.asked_by_tool)
+            self.children.start()
+
+    def _begin(self, config: pytest.Config) -> Path:
+        from paceline.impact.environment import surroundings
+        from paceline.impact.recorder import Need
+        from paceline.impact.run import Run
+
+        self._run = Run.begin(self.root, surroundings(_options(config)))
+        for need in (Need.MODULES, Need.CONFIGURATION):
+            self.watch.note_in(self.recorder.session, need, str(self.root))
+        self.selecting = not config.option.impact_noselect
+        if self.selecting:
+            self._select(config)
+        return self._run.folder
+
+    def _select(self, config: pytest.Config) -> None:
+        from paceline.impact.selection import Project, Selector
+
+        assert self._run is not None
+        known = self._run.known()
+        selector = Selector(known, Project(self.root, self.recorder.environ))
+        selection = selector.select()
+        reasons = dict(selection.reasons)
+        for test in _testmon_adds(config, selection.unaffected, selector.overrules):
+            reasons[test] = ("testmon selects it",)
+        self.reasons = reasons
+        self.unaffected = frozenset(known.tests) - reasons.keys()
+        files: dict[str, bool] = {}
+        for test in known.tests:
+            file = test.partition("::")[0]
+            files[file] = files.get(file, True) and test in self.unaffected
+        self.quiet_files = frozenset(file for file, quiet in files.items() if quiet)
+
+    def _measuring(self) -> Any:
+        plugin = self.config.pluginmanager.get_plugin("_cov")
+        controller = getattr(plugin, "cov_controller", None)
+        cov = getattr(controller, "cov", None)
+        return cov if cov is not None and getattr(cov, "_started", False) else None
+
+    # Hooks, in the order in which they are called.
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker what to leave out, and where to leave its recording."""
+        node.workerinput[INPUT] = {
+            "folder": str(self._folder),
+            "unaffected": sorted(self.unaffected),
+            "quiet_files": sorted(self.quiet_files),
+            "selecting": self.selecting,
+        }
+
+    def pytest_ignore_collect(self, collection_path: Path, config: pytest.Config) -> bool | None:
+        """Do not even import a test file of which every test is left out."""
+        if not self.selecting or config.option.paceline_group:
+            return None
+        name = self.scope.relative(str(collection_path))
+        return True if name in self.quiet_files else None
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> None:
+        """Leave out what the change cannot affect."""
+        self._declared.update(_declarations(items))
+        if not self.selecting:
+            return
+        keep = [item for item in items if item.nodeid not in self.unaffected]
+        dropped = [item for item in items if item.nodeid in self.unaffected]
+        self.deselected = len(dropped)
+        if dropped:
+            items[:] = keep
+            config.hook.pytest_deselected(items=dropped)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Mark the tests that are about to run."""
+        if self._run is not None and session.items:
+            self._run.take_on([item.nodeid for item in session.items])
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        """Mark the tests that are about to run in the workers."""
+        if self._run is not None:
+            self._run.take_on(ids)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Hand the recording on (worker) or store all of them."""
+        recording = self.hooks.recording()
+        if self._run is None:
+            self._hand_over(recording)
+            return
+        if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self.unaffected:
+            session.exitstatus = pytest.ExitCode.OK
+        self.recorder.active = False
+        if not session.config.option.collectonly:
+            complete, partial = self._collected_files(session.config)
+            self._run.finish(recording, self._all_declared(), complete, partial)
+
+    def _hand_over(self, recording: Any) -> None:
+        self.recorder.active = False
+        data = recording.as_json()
+        data["declared"] = {
+            name: [list(one.inputs), one.always] for name, one in self._declared.items()
+        }
+        place = self._folder / f"{os.getpid()}.json"
+        temporary = place.with_suffix(".new")
+        temporary.write_text(json.dumps(data), encoding="utf-8")
+        temporary.replace(place)
+
+    def _all_declared(self) -> Mapping[str, Declared]:
+        from paceline.impact.building import Declared
+
+        found = dict(self._declared)
+        assert self._run is not None
+        for path in self._run.folder.glob("*.json"):
+            try:
+                data = json.loads(path.read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                continue
+            for name, (patterns, always) in data.get("declared", {}).items():
+                found[name] = Declared(tuple(patterns), always)
+        return found
+
+    def _collected_files(self, config: pytest.Config) -> tuple[list[str], list[str]]:
+        """Return the files that were collected as a whole, and those asked for in part."""
+        partial = sorted(
+            {
+                self.scope.relative(os.path.abspath(config.invocation_params.dir / file))
+                for file, found, _ in (argument.partition("::") for argument in config.args)
+                if found
+            }
+        )
+        assert self._run is not None
+        collected = set(self.hooks.collected)
+        for path in self._run.folder.glob("*.json"):
+            try:
+                collected.update(json.loads(path.read_text(encoding="utf-8")).get("collected", ()))
+            except (OSError, ValueError):
+                continue
+        files = {test.partition("::")[0] for test in collected}
+        return sorted(files - set(partial)), partial
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say what was left out, and if asked why the rest was not."""
+        if self._run is None:
+            return
+        write = terminalreporter.write_line
+        ran = {
+            report.nodeid
+            for reports in terminalreporter.stats.values()
+            for report in reports
+            if isinstance(report, pytest.TestReport)
+        }
+        if self.config.option.impact_explain:
+            for test in sorted(ran):
+                reasons = self.reasons.get(test) or ("new test",)
+                write(f"{test}: {'; '.join(reasons[:5])}")
+        left = f", {len(self.unaffected)} unaffected" if self.selecting else ", all selected"
+        write(f"paceline impact: {len(ran)} tests ran{left}")
+
+    def pytest_unconfigure(self) -> None:
+        """Give everything back."""
+        self.hooks.stop()
+        self.imports.stop()
+        self.watch.stop()
+        if hasattr(self, "children"):
+            self.children.stop()
+        self.tracer.stop()
+        if self._run is not None:
+            self._run.end()
+
+
+def _options(config: pytest.Config) -> dict[str, str]:
+    """Return the options by which a test may end differently."""
+    return {
+        name: repr(value)
+        for name, value in vars(config.option).items()
+        if name not in _HARMLESS and not name.startswith(_HARMLESS_PREFIXES)
+    }
+
+
+def _testmon_adds(config: pytest.Config, unaffected: frozenset[str], overrules: Any) -> list[str]:
+    """Return the tests that testmon selects, except where only text changed that cannot matter."""
+    data = getattr(config, "testmon_data", None)
+    if data is None:
+        return []
+    stable = set(data.stable_test_names or ())
+    return [test for test in unaffected if test not in stable and not overrules(test)]
+
+
+def _declarations(items: list[pytest.Item]) -> dict[str, Declared]:
+    from paceline.impact.building import Declared
+
+    found: dict[str, Declared] = {}
+    for item in items:
+        patterns = [
+            str(pattern) for marker in item.iter_markers("inputs") for pattern in marker.args
+        ]
+        always = item.get_closest_marker("always") is not None
+        if patterns or always:
+            found[item.nodeid] = Declared(tuple(patterns), always)
+    return found
+
+
+def begin(early_config: pytest.Config) -> None:
+    """Start recording; called before any conftest file is imported."""
+    impact = Impact(early_config)
+    impact.start()
+    early_config.pluginmanager.register(impact, "paceline-impact")
+
+
+def imply_testmon(option: Any) -> None:
+    """Let testmon record as well. It must not select: it would leave out or reorder tests."""
+    option.testmon = option.testmon_noselect = True
+    option.lf = getattr(option, "lf", False)  # testmon needs it, even with -p no:cacheprovider

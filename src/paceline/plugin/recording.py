@@ -1,0 +1,169 @@
+"""Cuts a pytest run into segments and tells how each test ended."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+from _pytest.fixtures import FixtureDef
+
+from paceline.impact.recorder import Kind, Recorder, Segment
+from paceline.impact.recording import Numbering, RawTest, Recording, StateChange
+from paceline.impact.scope import Scope
+from paceline.impact.state import State
+
+
+class SegmentHooks:
+    """Enters and leaves the recorder's segments as pytest goes along."""
+
+    def __init__(self, config: pytest.Config, recorder: Recorder, scope: Scope) -> None:
+        self._config = config
+        self._recorder = recorder
+        self._scope = scope
+        self.state = State(scope.counts)
+        self._collections: dict[str, Segment] = {}
+        self._fixtures: dict[FixtureDef[Any], Segment] = {}
+        self._tests: dict[str, Segment] = {}
+        self._order: dict[str, int] = {}
+        self._phases: dict[str, list[str]] = {}
+        self._seconds: dict[str, float] = {}
+        self._changes: list[tuple[int, Segment, set[str]]] = []
+        self._numbering = Numbering(recorder)
+        self.collected: list[str] = []
+        self._execute: Any = FixtureDef.execute
+        self._finish: Any = FixtureDef.finish
+
+    def start(self) -> None:
+        """Watch which tests use which fixtures, cached ones too: pytest has no hook for that."""
+        hooks = self
+
+        def execute(fixturedef: FixtureDef[Any], request: Any) -> Any:
+            result = hooks._execute(fixturedef, request)
+            segment = hooks._fixtures.get(fixturedef)
+            if segment is not None and segment is not hooks._recorder.current:
+                hooks._recorder.current.links.add(segment)
+            return result
+
+        def finish(fixturedef: FixtureDef[Any], request: Any) -> None:
+            segment = hooks._fixtures.get(fixturedef)
+            if segment is None or fixturedef.cached_result is None:
+                hooks._finish(fixturedef, request)
+                return
+            with hooks._recorder.inside(segment):
+                hooks._finish(fixturedef, request)
+            hooks.state.fixtures.pop(fixturedef.argname, None)
+
+        self._patch(execute, finish)
+
+    def stop(self) -> None:
+        """Give pytest its own functions back."""
+        self._patch(self._execute, self._finish)
+
+    def _patch(self, execute: Any, finish: Any) -> None:
+        setattr(FixtureDef, "execute", execute)  # noqa: B010
+        setattr(FixtureDef, "finish", finish)  # noqa: B010
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_make_collect_report(self, collector: pytest.Collector) -> Generator[None, Any, Any]:
+        """Record what collecting this node needs: every test below it builds on that."""
+        segment = self._collections.setdefault(
+            collector.nodeid, Segment(Kind.COLLECTION, collector.nodeid)
+        )
+        with self._recorder.inside(segment):
+            report = yield
+        if isinstance(collector, pytest.Module):
+            self._note_state(segment)
+        return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Remember what there is, before anything is left out."""
+        self.collected = [item.nodeid for item in items]
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Record what this test does."""
+        segment = self._tests.get(item.nodeid)
+        if segment is None:
+            segment = self._tests[item.nodeid] = Segment(Kind.TEST, item.nodeid)
+        self._order[item.nodeid] = len(self._order) + 1
+        self._link(segment, item)
+        with self._recorder.inside(segment):
+            result = yield
+        self._note_state(segment)
+        return result
+
+    def _link(self, segment: Segment, item: pytest.Item) -> None:
+        segment.links.add(self._recorder.session)
+        for node in item.listchain():
+            if node.nodeid in self._collections:
+                segment.links.add(self._collections[node.nodeid])
+        imported = self._recorder.imported
+        modules = [getattr(item, "module", None)]
+        modules += self._config.pluginmanager._getconftestmodules(item.path)
+        for module in modules:
+            path = os.path.abspath(getattr(module, "__file__", None) or "")
+            if path in imported:
+                segment.links.add(imported[path])
+
+    def _note_state(self, segment: Segment) -> None:
+        names = self.state.changed()
+        if names:
+            self._changes.append((len(self._order), segment, names))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_fixture_setup(
+        self, fixturedef: FixtureDef[Any], request: pytest.FixtureRequest
+    ) -> Generator[None, Any, Any]:
+        """Record what makes a fixture that outlives the test, for all its users."""
+        if fixturedef.scope == "function":
+            return (yield)
+        segment = Segment(Kind.FIXTURE, f"{fixturedef.baseid}::{fixturedef.argname}")
+        self._fixtures[fixturedef] = segment
+        with self._recorder.inside(segment):
+            value = yield
+        self.state.fixtures[fixturedef.argname] = value
+        return value
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Remember how each phase of each test ended."""
+        if report.when == "setup":
+            self._phases[report.nodeid] = []
+            self._seconds[report.nodeid] = 0.0
+        self._phases.setdefault(report.nodeid, []).append(str(report.outcome))
+        self._seconds[report.nodeid] = self._seconds.get(report.nodeid, 0.0) + report.duration
+
+    def recording(self) -> Recording:
+        """Return what this process recorded; ends the recording."""
+        recorder = self._recorder
+        recorder.take(recorder.current)
+        session = recorder.session
+        for plugin in self._config.pluginmanager.get_plugins():
+            path = os.path.abspath(getattr(plugin, "__file__", None) or "")
+            if path in recorder.imported and not path.endswith("conftest.py"):
+                session.links.add(recorder.imported[path])
+        tests = [
+            RawTest(
+                name,
+                self._status(name),
+                self._seconds.get(name, 0.0),
+                self._numbering.number(segment),
+                self._order[name],
+            )
+            for name, segment in self._tests.items()
+        ]
+        changes = [
+            StateChange(order, self._numbering.number(segment), tuple(sorted(names)))
+            for order, segment, names in self._changes
+        ]
+        return self._numbering.recording(os.getpid(), tests, changes, self.collected)
+
+    def _status(self, name: str) -> str:
+        phases = self._phases.get(name, [])
+        if "failed" in phases:
+            return "failed"
+        # setup, call, teardown; a skip in the set-up leaves out the call. A re-run test is flaky.
+        complete = len(phases) == 3 or (len(phases) == 2 and phases[0] == "skipped")
+        return "passed" if complete and "rerun" not in phases else "unfinished"
