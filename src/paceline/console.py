@@ -13,18 +13,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import RenderableType
     from rich.spinner import Spinner
 
 #: Between two columns of a table.
 GAP = "  "
 #: A last column narrower than this moves to a line of its own.
 NARROWEST = 24
+#: What a style is made of, as a terminal knows it (ECMA-48, select graphic rendition).
+CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 
 
 @dataclass(frozen=True)
 class Row:
-    """The cells of one table row, and a rich style for the whole row (may be empty)."""
+    """The cells of one table row, and the style of the whole row: words of `CODES`, or none."""
 
     cells: tuple[str, ...]
     style: str = ""
@@ -32,7 +34,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Line:
-    """One line of text and its rich style (may be empty)."""
+    """One line of text and its style: words of `CODES`, or none."""
 
     text: str
     style: str = ""
@@ -108,10 +110,11 @@ def live() -> Iterator[View]:
     if not _is_terminal(sys.stderr):
         yield _QuietView()
         return
+    from rich.console import Console
     from rich.live import Live
 
     view = _LiveView()
-    console = _console(sys.stderr)
+    console = Console(file=sys.stderr, highlight=False, markup=False, emoji=False)
     with Live(get_renderable=view.render, console=console, transient=True, refresh_per_second=8):
         yield view
 
@@ -168,18 +171,19 @@ def _is_terminal(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
-def _console(stream: TextIO) -> Console:
-    from rich.console import Console
-
-    return Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True)
-
-
 def _styled(stream: TextIO, lines: Sequence[Line]) -> None:
-    from rich.text import Text
-
-    console = _console(stream)
+    # not by rich: loading it takes longer than a push that receipts prove
+    coloured = _is_coloured(stream)
     for line in lines:
-        console.print(Text(_encodable(stream, line.text), style=line.style), soft_wrap=True)
+        codes = ";".join(CODES[word] for word in line.style.split()) if coloured else ""
+        _write(stream, f"\x1b[{codes}m{line.text}\x1b[0m" if codes else line.text)
+
+
+def _is_coloured(stream: TextIO) -> bool:
+    """Say what https://no-color.org and https://force-color.org ask for."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or _is_terminal(stream)
 
 
 def _write(stream: TextIO, text: str) -> None:

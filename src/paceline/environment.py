@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
-from paceline import process, store
+from paceline import __version__, process, store
 from paceline.config import document
 from paceline.config.model import Config
 from paceline.errors import CheckFailed, MissingTool
@@ -238,18 +238,26 @@ def _own_requirement(*roots: Path) -> list[str]:
 
     `roots` are the checkouts that would be Paceline itself.
     """
-    # Imported here: only a new environment needs to know, and a push with receipts must be fast.
-    import importlib.metadata
-
-    distribution = importlib.metadata.distribution("paceline")
-    source = json.loads(distribution.read_text("direct_url.json") or "{}")
+    source = json.loads(_origin() or "{}")
     if not source.get("url", "").startswith("file:"):
-        return [f"paceline=={distribution.version}"]
+        return [f"paceline=={__version__}"]
     path = Path(unquote(urlparse(source["url"]).path))
     if path in [root.resolve() for root in roots]:
         return []  # the project is Paceline itself and is installed already
     editable = source.get("dir_info", {}).get("editable", False)
     return [*(["--editable"] if editable else []), str(path)]
+
+
+def _origin() -> str | None:
+    """Return the text of this installation's direct_url.json; None where there is none.
+
+    Found by its name: importlib.metadata takes longer to load than a push may take.
+    """
+    for entry in sys.path:
+        for folder in Path(entry).glob("paceline-*.dist-info"):
+            file = folder / "direct_url.json"
+            return file.read_text(encoding="utf-8") if file.is_file() else None
+    return None
 
 
 def _digest(config: Config, version: str, requirements: list[str]) -> str:

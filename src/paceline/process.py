@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from paceline.errors import MissingTool
+from paceline.errors import CheckFailed, MissingTool
 
 #: How long a child may take to end after SIGTERM before it is killed, in seconds.
 GRACE_SECONDS = 1.0
@@ -126,9 +126,9 @@ while read -r sign group; do
            live=$kept ;;
     esac
 done
-for group in $live; do kill -TERM -- "-$group"; done 2>/dev/null
+for group in $live; do kill -s TERM -- "-$group"; done 2>/dev/null
 [ -z "$live" ] || sleep 1
-for group in $live; do kill -KILL -- "-$group"; done 2>/dev/null
+for group in $live; do kill -s KILL -- "-$group"; done 2>/dev/null
 """
 
     def __init__(self) -> None:
@@ -248,10 +248,17 @@ def _signal_group(child: subprocess.Popen[bytes], number: int) -> None:
         return  # the whole group has ended already; macOS says so with EPERM
 
 
-def stream(command: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str]) -> int:
+def stream(
+    command: Sequence[str | Path],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    timeout: float | None = None,
+) -> int:
     """Run `command` with this process's own terminal and return its exit code, unchanged.
 
-    `env` is laid over this process's environment. Raises MissingTool if it cannot be started.
+    `env` is laid over this process's environment. Raises MissingTool if it cannot be started,
+    CheckFailed if it was ended after `timeout` seconds.
     """
     try:
         child = subprocess.Popen(
@@ -260,7 +267,10 @@ def stream(command: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str]) 
     except OSError as error:
         raise MissingTool(f"cannot start {command[0]}: {error.strerror}") from error
     try:
-        return child.wait()
+        return child.wait(timeout)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        raise CheckFailed(f"{command[0]} was ended after its limit of {timeout:g} s") from None
     except BaseException:
         # Ctrl-C reached the child too; give it the time to write its reports.
         try:

@@ -61,3 +61,40 @@ class Project:
         if done.exit_code:
             raise RuntimeError(f"git {' '.join(arguments)}: {done.output}")
         return done.output
+
+
+@dataclass(frozen=True)
+class PushedProject(Project):
+    """A project in a repository with a bare remote beside it and the pre-push hook installed."""
+
+    @property
+    def remote(self) -> Path:
+        """The bare repository that `origin` is."""
+        return self.root.with_name(f"{self.root.name}.git")
+
+    def publish(self) -> None:
+        """Commit what there is, push it to a new remote, and install the hook."""
+        self.git("init", "-q", "-b", "main")
+        self.commit("first")
+        self.git("init", "-q", "--bare", "-b", "main", str(self.remote))
+        self.git("remote", "add", "origin", str(self.remote))
+        self.git("push", "-q", "-u", "origin", "main")
+        done = self.invoke("hooks.install")
+        if done.exit_code:
+            raise RuntimeError(done.output)
+
+    def commit(self, message: str, files: Mapping[str, str] | None = None) -> str:
+        """Write `files`, commit everything, and return the commit's id."""
+        self.write(files or {})
+        self.git("add", "-A")
+        self.git("commit", "-q", "--allow-empty", "-m", message)
+        return self.git("rev-parse", "HEAD").strip()
+
+    def push(self, *arguments: str) -> process.Result:
+        """Push `main`, or what `arguments` say, and return what git and the hook printed."""
+        return process.run(["git", "push", *(arguments or ("origin", "main"))], cwd=self.root)
+
+    def remote_ref(self, name: str) -> str:
+        """Return the id that the remote has under `name`; empty if it has none."""
+        command = ["git", "rev-parse", "--verify", "--quiet", name]
+        return process.run(command, cwd=self.remote).output.strip()

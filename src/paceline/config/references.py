@@ -11,6 +11,9 @@ from paceline.config.model import Config
 from paceline.config.schema import did_you_mean, dotted, show
 from paceline.errors import Problem
 
+#: Names of sessions and jobs that no step may take.
+RESERVED = ("coverage", "bench", "required", "plan")
+
 
 def problems(config: Config, document: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield a Problem for each path, dependency group or extra that does not exist."""
@@ -19,6 +22,11 @@ def problems(config: Config, document: Mapping[str, Any]) -> Iterator[Problem]:
             if not _exists(config.root / path):
                 yield _problem(path, "which does not exist", "groups", group.name, "paths")
     yield from _needs(config)
+    for step in config.steps:
+        if step.name in RESERVED or step.name.startswith("tests-"):
+            yield _problem(
+                step.name, "which is the name of something else", "steps", step.name, "run"
+            )
     if config.constraints and not _exists(config.root / config.constraints, file=True):
         yield _problem(config.constraints, "which is not a file", "constraints")
     for key in ("test_requirements", "tool_requirements"):

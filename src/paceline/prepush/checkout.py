@@ -9,7 +9,7 @@ removes what it left.
 from __future__ import annotations
 
 import contextlib
-import secrets
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -81,7 +81,7 @@ def _worktree(home: Path, place: git.Place, commit: str) -> Iterator[Path]:
     # Imported here: most pushes need no worktree.
     from filelock import FileLock
 
-    name = f"{PREFIX}{secrets.token_hex(6)}"
+    name = f"{PREFIX}{os.urandom(6).hex()}"
     folder = Path(tempfile.gettempdir()).resolve() / name
     notes = _notes(place.common)
     notes.mkdir(parents=True, exist_ok=True)

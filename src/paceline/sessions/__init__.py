@@ -42,7 +42,8 @@ def register(root: str | Path = ".") -> None:
     for group in config.groups:
         for version in config.python or (None,):
             _add_tests(config, group, version)
-    for name, description in DESCRIPTIONS.items():
+    own = {step.name: f"Run the project's step {step.name}." for step in config.steps}
+    for name, description in {**own, **DESCRIPTIONS}.items():
         _add(name, description, _later(name, config), default=name == "coverage")
 
 
