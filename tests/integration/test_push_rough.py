@@ -48,7 +48,7 @@ import subprocess, sys, time
 from pathlib import Path
 
 folder = Path(__file__).parent
-loop = "import sys, time, os.path as p\\nwhile not any(map(p.exists, sys.argv[1:])): time.sleep(0.02)"
+loop = "import sys, time, os\\nwhile not any(map(os.path.exists, sys.argv)): time.sleep(0.02)"
 signs = [str(folder / "go"), str(folder / f"go-{sys.argv[1]}")]
 child = subprocess.Popen([sys.executable, "-c", loop, *signs])
 note = folder / f"{sys.argv[1]}.pid"

@@ -79,7 +79,6 @@ def machine() -> str:
     return f"{uname.node} {uname.system} {uname.release} {uname.machine} {user} {sys.version}"
 
 
-@functools.cache
 def _variables() -> list[str]:
     kept = [
         f"{name}={value}"
