@@ -150,6 +150,43 @@ def install(context: Context, manager: str = "git") -> None:
     run_install(project_root(), manager)
 
 
+@task(
+    help={
+        "file": "A pipeline with times, TOML or JSON; else the project's own is simulated.",
+        "times": "Measured seconds of the project's jobs, or GitHub's list of a run's jobs.",
+        "shards": "What if: job=number, several with commas.",
+        "workers": "What if: job=number, several with commas.",
+        "early": "What if images were built and scanned beside the tests.",
+        "cache": "What if this share of caches (0 to 1) were found.",
+        "runners": "What if so many jobs could run at once; 0: any number.",
+        "price": "The price of a runner's minute.",
+        "target": "Find the steps to a wall time, such as 10m.",
+        "svg": "Write a picture of the last step to this file.",
+        **_JSON,
+    }
+)
+@_exits
+def simulate(
+    context: Context,
+    file: str = "",
+    times: str = "",
+    shards: str = "",
+    workers: str = "",
+    early: bool = False,
+    cache: str = "",
+    runners: int = -1,
+    price: str = "",
+    target: str = "",
+    svg: str = "",
+    json: bool = False,
+) -> None:
+    """Show the pipeline's critical path and cost, and what changes to it would bring."""
+    from paceline.tasks.simulate import Wishes, run_simulate
+
+    wishes = Wishes(file, times, shards, workers, early, cache, runners, price, target, svg, json)
+    run_simulate(project_root(), wishes)
+
+
 ns = Collection(prepush, plan, config, receipts)
-ns.add_collection(Collection("ci", generate, check, summary))
+ns.add_collection(Collection("ci", generate, check, summary, simulate))
 ns.add_collection(Collection("hooks", install))
