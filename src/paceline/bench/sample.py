@@ -32,9 +32,9 @@ def measure(
     Nothing else may run children meanwhile: the system counts CPU time for all of them
     together. Raises MissingTool if the command cannot be started.
     """
-    before = _cpu_of_children()
+    before = cpu_of_children()
     done = process.run(command, cwd=cwd, env=env)
-    return Sample(done.seconds, _cpu_of_children() - before, done.exit_code)
+    return Sample(done.seconds, cpu_of_children() - before, done.exit_code)
 
 
 def calibrate(turns: int = CALIBRATION_TURNS) -> float:
@@ -46,7 +46,11 @@ def calibrate(turns: int = CALIBRATION_TURNS) -> float:
     return time.perf_counter() - started
 
 
-def _cpu_of_children() -> float:
+def cpu_of_children() -> float:
+    """Return the user and system seconds of all children that have ended and been waited for.
+
+    Raises MissingTool where the system does not count them.
+    """
     try:
         import resource
     except ImportError as error:

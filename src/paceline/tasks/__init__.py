@@ -187,6 +187,43 @@ def simulate(
     run_simulate(project_root(), wishes)
 
 
+_STAGE = {"stage": "The stage whose hooks are meant, such as pre-commit."}
+
+
+@task(name="audit", help={**_STAGE, **_JSON})
+@_exits
+def hooks_audit(context: Context, stage: str = "pre-push", json: bool = False) -> None:
+    """Show which hooks start pytest, on what, and what that costs."""
+    from paceline.tasks.hooks import run_audit
+
+    run_audit(project_root(), stage=stage, json=json)
+
+
+@task(name="measure", help={**_STAGE, "rounds": "How often to run each hook.", **_JSON})
+@_exits
+def hooks_measure(
+    context: Context, stage: str = "pre-push", rounds: int = 3, json: bool = False
+) -> int:
+    """Time each hook over all files, slowest first; fixing hooks do change files."""
+    from paceline.tasks.hooks import run_measure
+
+    return run_measure(project_root(), stage=stage, rounds=rounds, json=json)
+
+
+@task(
+    name="consolidate",
+    help={**_STAGE, "write": "Write the hook configuration; else only show the diff.", **_JSON},
+)
+@_exits
+def hooks_consolidate(
+    context: Context, stage: str = "pre-push", write: bool = False, json: bool = False
+) -> int:
+    """Merge the hooks that start pytest, and prove that the same tests are collected."""
+    from paceline.tasks.hooks import run_consolidate
+
+    return run_consolidate(project_root(), stage=stage, write=write, json=json)
+
+
 ns = Collection(prepush, plan, config, receipts)
 ns.add_collection(Collection("ci", generate, check, summary, simulate))
-ns.add_collection(Collection("hooks", install))
+ns.add_collection(Collection("hooks", install, hooks_audit, hooks_measure, hooks_consolidate))

@@ -1,0 +1,1 @@
+"""The contents of the sample project, a module a part."""
