@@ -211,3 +211,27 @@ def test_only_hooks_that_really_ran_are_timed(manager: str, tmp_path: Path) -> N
     ]
     assert found["good"]["start_share"] > 0.3
     assert (project.root / ".paceline" / "reports" / "hooks-pre-push.md").is_file()
+
+
+def test_hooks_moved_into_steps_are_run_by_the_pre_push_flow(tmp_path: Path) -> None:
+    """Consolidated hooks become steps that invoke prepush runs, and a failing one fails it."""
+    project = committed(
+        Project(tmp_path / "project"),
+        {
+            "tests/test_a.py": "def test_a(): pass\n",
+            "tests/test_b.py": "def test_b(): pass\n",
+            FILE: hooks_file(
+                hook("one", "python -m pytest tests/test_a.py", "files: ^tests/"),
+                hook("two", "python -m pytest tests/test_b.py", "files: ^tests/"),
+            ),
+        },
+    )
+    done = project.invoke("hooks.consolidate", "--to-steps", "--write", env=ENV)
+    assert done.exit_code == 0, done.output
+    hooks = yaml.safe_load((project.root / FILE).read_text())["repos"][0]["hooks"]
+    assert [one["entry"] for one in hooks] == ["paceline-prepush"]
+    project.write({"tests/test_b.py": "def test_b(): assert False, 'seen'\n"})
+    checked = project.invoke("prepush", "--only", "tests", env=ENV)
+    assert checked.exit_code == 1, checked.output
+    assert "1 failed, 1 passed" in checked.output
+    assert "seen" in checked.output

@@ -23,7 +23,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Replacement:
-    """Hooks to take out, and the keys of the one to write in the place of the first."""
+    """Hooks to take out, and the keys of the one to write in the first one's place; or none."""
 
     places: tuple[tuple[int, int], ...]
     keys: Mapping[str, Any]
@@ -130,6 +130,8 @@ def _between(gap: str) -> list[str]:
 
 def _written(keys: Mapping[str, Any], indent: int) -> list[str]:
     lines = [line for key, value in keys.items() for line in _key(key, value)]
+    if not lines:
+        return []
     first, *rest = lines
     pad = " " * indent
     return [f"{pad}- {first}", *(f"{pad}  {line}" if line else "" for line in rest)]

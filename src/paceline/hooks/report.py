@@ -6,9 +6,11 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
+from paceline.config.document import FILE
 from paceline.console import Line, Row, layout
 from paceline.hooks.audit import Audit, HookAudit
 from paceline.hooks.consolidate import Consolidation, Note
+from paceline.hooks.steps import Moved
 
 #: The layout of the JSON; raised when a field changes its meaning or goes away.
 VERSION = 1
@@ -135,9 +137,24 @@ def summary(found: Consolidation) -> str:
     )
 
 
-def consolidation_data(found: Consolidation) -> dict[str, Any]:
-    """Return the consolidation as plain data."""
+def moved_lines(moved: Moved, limit: int | None) -> list[Line]:
+    """Return which hooks became steps and which did not, as lines of at most `limit` columns."""
+    text = f"{len(moved.names)} hooks become steps of {FILE}: {', '.join(moved.names) or 'none'}"
+    lines = _notes("stays a hook", "why", moved.stays, "", limit)
+    lines += [Line(""), Line(text)]
+    if moved.names:
+        lines.append(Line("then set up the hook that is left: invoke hooks.install --manager ..."))
+    return lines
+
+
+def consolidation_data(found: Consolidation, moved: Moved | None = None) -> dict[str, Any]:
+    """Return the consolidation, and what was moved into steps, as plain data."""
+    steps = None
+    if moved is not None:
+        stays = [vars(note) for note in moved.stays]
+        steps = {"moved": list(moved.names), "stays": stays, "diff": moved.diff()}
     return {
+        "to_steps": steps,
         "version": VERSION,
         "hooks_before": found.hooks_before,
         "hooks_after": found.hooks_after,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import os
 import sys
+from dataclasses import dataclass, replace
 
 import nox
 
-from paceline import environment, testrun
+from paceline import console, environment, testrun
 from paceline.bench import history, report
 from paceline.bench.sample import Sample
 from paceline.bench.scenario import Scenario, run_scenarios
@@ -20,15 +22,21 @@ ROUNDS = 3
 def run_bench(session: nox.Session, config: Config) -> None:
     """Time every scenario, `-- --rounds N` times, store the result and judge it.
 
+    With `-- --hooks FOLDER`, time pushes of the project in that folder instead, with its hooks
+    as they are and consolidated.
+
     Raises CheckFailed if a scenario got slower.
     """
+    chosen = _arguments(session.posargs)
+    if chosen.hooks is not None:
+        _run_hooks(session, config, chosen)
+        return
     scenarios = _scenarios(config)
-    rounds = _rounds(session.posargs)
 
     def progress(scenario: Scenario, sample: Sample) -> None:
         session.log(f"{scenario.name}: {sample.wall_seconds:.2f} s")
 
-    measures = run_scenarios(scenarios, rounds, cwd=config.root, on_sample=progress)
+    measures = run_scenarios(scenarios, chosen.rounds, cwd=config.root, on_sample=progress)
     earlier = history.load(config.root)
     when = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     history.add(config.root, earlier, history.Run(when, tuple(measures)))
@@ -38,12 +46,46 @@ def run_bench(session: nox.Session, config: Config) -> None:
         raise CheckFailed(f"slower than the run before: {', '.join(slower)}")
 
 
-def _rounds(arguments: list[str]) -> int:
-    if not arguments:
-        return ROUNDS
-    if len(arguments) == 2 and arguments[0] == "--rounds" and arguments[1].isdigit():
-        return max(1, int(arguments[1]))
-    raise UsageError(f"bench: found {' '.join(arguments)}, allowed: --rounds N")
+def _run_hooks(session: nox.Session, config: Config, chosen: _Arguments) -> None:
+    from paceline.bench import hooks
+
+    folder = config.root / str(chosen.hooks)
+    ready = environment.tests(config, config.python[0] if config.python else None)
+    os.environ["PATH"] = ready.variables["PATH"]  # the hooks' programs are found as in tests
+    found, scenarios = hooks.scenarios(folder)
+    measures = run_scenarios(
+        scenarios,
+        chosen.rounds,
+        cwd=folder,
+        on_sample=lambda scenario, taken: session.log(
+            f"{scenario.name}: {taken.wall_seconds:.2f} s, CPU {taken.cpu_seconds:.2f} s"
+        ),
+    )
+    report.show(measures, [])
+    console.out("\n".join(["", *hooks.summary(found, measures)]))
+
+
+@dataclass(frozen=True)
+class _Arguments:
+    rounds: int = ROUNDS
+    #: The project whose hooks to time; None for the ordinary benchmark.
+    hooks: str | None = None
+
+
+def _arguments(words: list[str]) -> _Arguments:
+    found = _Arguments()
+    rest = list(words)
+    while rest:
+        name, value = rest[0], rest[1] if len(rest) > 1 else ""
+        if name == "--rounds" and value.isdigit():
+            found = replace(found, rounds=max(1, int(value)))
+        elif name == "--hooks" and value:
+            found = replace(found, hooks=value)
+        else:
+            allowed = "--rounds N, --hooks FOLDER"
+            raise UsageError(f"bench: found {' '.join(words)}, allowed: {allowed}")
+        rest = rest[2:]
+    return found
 
 
 def _scenarios(config: Config) -> list[Scenario]:

@@ -212,16 +212,25 @@ def hooks_measure(
 
 @task(
     name="consolidate",
-    help={**_STAGE, "write": "Write the hook configuration; else only show the diff.", **_JSON},
+    help={
+        **_STAGE,
+        "to_steps": "Move what is left into [tool.paceline.steps]; one hook remains.",
+        "write": "Write the files; else only show the diff.",
+        **_JSON,
+    },
 )
 @_exits
 def hooks_consolidate(
-    context: Context, stage: str = "pre-push", write: bool = False, json: bool = False
+    context: Context,
+    stage: str = "pre-push",
+    to_steps: bool = False,
+    write: bool = False,
+    json: bool = False,
 ) -> int:
     """Merge the hooks that start pytest, and prove that the same tests are collected."""
     from paceline.tasks.hooks import run_consolidate
 
-    return run_consolidate(project_root(), stage=stage, write=write, json=json)
+    return run_consolidate(project_root(), stage=stage, to_steps=to_steps, write=write, json=json)
 
 
 ns = Collection(prepush, plan, config, receipts)

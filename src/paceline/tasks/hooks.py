@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime
 import json as json_format
+from dataclasses import replace
 from pathlib import Path
 
 from paceline import console, store
 from paceline.bench import history
+from paceline.config import document
 from paceline.errors import UsageError
-from paceline.hooks import config, measured, report
+from paceline.hooks import config, measured, report, steps
 from paceline.hooks.audit import audit, start_seconds
 from paceline.hooks.config import Hook
 from paceline.hooks.consolidate import consolidate
@@ -26,23 +28,41 @@ def run_audit(root: Path, *, stage: str, json: bool) -> None:
         console.out_lines(report.audit_lines(found, start, console.width()))
 
 
-def run_consolidate(root: Path, *, stage: str, write: bool, json: bool) -> int:
-    """Print how the hooks of `stage` can be made fewer; write it only if asked to."""
+def run_consolidate(root: Path, *, stage: str, to_steps: bool, write: bool, json: bool) -> int:
+    """Print how the hooks of `stage` can be made fewer; write it only if asked to.
+
+    With `to_steps` those that can become steps do, and Paceline's own hook is left.
+    """
+    if to_steps and stage != steps.STAGE:
+        raise UsageError(f"--to-steps: the stage is {stage}, steps run at {steps.STAGE}")
     file = config.read(root)
     console.err("collecting the tests of every hook, before and after ...")
     found = consolidate(file, root, _known(stage))
+    moved = steps.move(found, root) if to_steps else None
+    if moved is not None:
+        found = replace(found, text=moved.hooks_after)
     if json:
-        _print(report.consolidation_data(found))
+        _print(report.consolidation_data(found, moved))
     else:
-        if found.diff():
-            console.out(found.diff())
+        diff = found.diff() + (moved.diff() if moved else "")
+        if diff:
+            console.out(diff)
         console.out_lines(report.consolidation_lines(found, console.width()))
-    if write and found.merged:
-        store.write_text(file.path, found.text)
-        console.err(f"wrote {file.path.name}")
-    elif found.merged:
-        console.err("nothing was written; add --write to do so")
+        console.out_lines(report.moved_lines(moved, console.width()) if moved else [])
+    files = {file.path: found.text}
+    if moved is not None:
+        files[root / document.FILE] = moved.settings_after
+    _write({path: text for path, text in files.items() if found.diff()}, write)
     return 1 if found.broken else 0
+
+
+def _write(files: dict[Path, str], write: bool) -> None:
+    if files and not write:
+        console.err("nothing was written; add --write to do so")
+        return
+    for path, text in files.items():
+        store.write_text(path, text)
+        console.err(f"wrote {path.name}")
 
 
 def run_measure(root: Path, *, stage: str, rounds: int, json: bool) -> int:
