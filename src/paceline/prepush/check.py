@@ -97,13 +97,13 @@ class _Planner:
     content: dict[str, str] | None
 
     def plan(self) -> Plan:
-        checks = self._checks()
         groups = [group for group in self.config.groups if group.prepush]
-        names = [*(step.name for step in checks), *(f"tests-{group.name}" for group in groups)]
+        names = [step.name for step in self.config.steps if step.prepush]
+        names += [f"tests-{group.name}" for group in groups]
         if self.wish.only and self.wish.only not in names:
             raise UsageError(f"there is no step {self.wish.only}", f"steps: {', '.join(names)}")
         prints: dict[str, str] = {}
-        steps = [self._proven(step, prints) for step in checks if self._wanted(step.name)]
+        steps = [self._proven(step, prints) for step in self._checks()]
         tests = {}
         for group in groups:
             if self._wanted(f"tests-{group.name}"):
@@ -122,7 +122,8 @@ class _Planner:
         return self.wish.full or bool(self.wish.only)
 
     def _checks(self) -> list[PlannedStep]:
-        steps = [self._with_command(step) for step in self.config.steps if step.prepush]
+        wanted = (step for step in self.config.steps if step.prepush and self._wanted(step.name))
+        steps = [self._with_command(step) for step in wanted]
         planned = [plan_step(step, self.change, self._full) for step in steps]
         if all(step.skip for step in planned):
             return planned  # nothing will run: the tools need not be installed

@@ -22,6 +22,9 @@ def _redirect(old: str, new: str) -> None:
 
     # "" and other relative entries follow the working folder by themselves.
     sys.path[:] = [moved(path) if os.path.isabs(path) else path for path in sys.path]
+    # An environment made from a worktree that is gone: Python left its path out.
+    gone = [moved(line) for line in _paths_of_installs() if moved(line) != line]
+    sys.path += [path for path in dict.fromkeys(gone) if path not in sys.path]
     for finder in sys.meta_path:
         # setuptools' finder of an editable install keeps its paths in its module.
         owner = getattr(finder, "__module__", "")
@@ -34,6 +37,19 @@ def _redirect(old: str, new: str) -> None:
                     table[key] = moved(value)
                 elif isinstance(value, list):
                     table[key] = [moved(path) for path in value]
+
+
+def _paths_of_installs() -> list[str]:
+    """Return the paths in the .pth files of the environment's own site-packages."""
+    found: list[str] = []
+    for folder in list(sys.path):
+        if not folder.startswith(sys.prefix + os.sep) or not os.path.isdir(folder):
+            continue
+        for name in sorted(os.listdir(folder)):
+            if name.endswith(".pth"):
+                with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as file:
+                    found += [line.strip() for line in file if os.path.isabs(line.strip())]
+    return found
 
 
 def _go_on() -> None:
