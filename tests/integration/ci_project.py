@@ -84,6 +84,11 @@ def test_sign(number):
 
 def test_other():
     assert {call}
+
+
+@pytest.mark.parametrize("text", ["$(touch hacked)", "`touch hacked`", "';touch hacked;'", "%0A"])
+def test_text(text):
+    assert text
 """
 _FLAKY = f'not ("{BROKEN}" in os.environ and Path(os.environ["{BROKEN}"]).exists())'
 _BUILD = "import sys\n\nprint('built', sys.argv[1])\n"
@@ -131,7 +136,7 @@ def make_project(root: Path) -> Project:
             "deploy.py": _DEPLOY,
         }
     )
-    for number, name in enumerate(("a", "b", "c"), -1):
+    for number, name in enumerate(("a", "b", "c$(touch${IFS}hacked)"), -1):
         call = _FLAKY if name == "b" else "True"
         unit = _TEST.format(number=number, call=call)
         database = _TEST.format(number=number, call="only_db()")

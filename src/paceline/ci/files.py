@@ -9,7 +9,7 @@ from paceline import store
 from paceline.ci import github, gitlab, woodpecker
 from paceline.ci.building import build
 from paceline.ci.image import dockerfile
-from paceline.ci.kept import keep
+from paceline.ci.kept import keep, regions
 from paceline.config.model import Config
 
 _RENDERERS = {"github": github.render, "gitlab": gitlab.render, "woodpecker": woodpecker.render}
@@ -39,6 +39,16 @@ def generated(config: Config) -> dict[Path, str]:
     if config.ci.providers:
         files[_DOCKERFILE] = dockerfile(config)
     return files
+
+
+def kept_by_hand(config: Config) -> dict[str, str]:
+    """Return what people wrote into the kept regions, by the project path of the file."""
+    kept = {}
+    for provider in config.ci.providers:
+        path = _FILES[provider][-1]
+        lines = regions(_found(config.root / path) or "", path).values()
+        kept[path.as_posix()] = "".join(line for region in lines for line in region)
+    return kept
 
 
 def write(config: Config) -> list[Path]:

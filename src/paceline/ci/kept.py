@@ -18,9 +18,9 @@ def keep(text: str, found: Mapping[Path, str]) -> str:
     was written by hand must not vanish without a word.
     """
     filled: dict[str, tuple[Path, list[str]]] = {}
-    known = _regions(text, Path("the generated file"))
+    known = regions(text, Path("the generated file"))
     for path, content in found.items():
-        for name, lines in _regions(content, path).items():
+        for name, lines in regions(content, path).items():
             if name not in known:
                 _refuse(path, f"has a region {name!r} that is not generated any more")
             if not lines:
@@ -40,26 +40,26 @@ def _filled(text: str, regions: Mapping[str, list[str]]) -> list[str]:
     return lines
 
 
-def _regions(text: str, path: Path) -> dict[str, list[str]]:
-    """Return the lines of each region of `text` by its name."""
-    regions: dict[str, list[str]] = {}
+def regions(text: str, path: Path) -> dict[str, list[str]]:
+    """Return each region of `text` by its name, as lines; raise CheckFailed for a damaged one."""
+    found: dict[str, list[str]] = {}
     inside: str | None = None
     for line in text.splitlines(keepends=True):
         if line.lstrip().startswith(_BEGIN):
-            if inside is not None or _name(line, _BEGIN) in regions:
+            if inside is not None or _name(line, _BEGIN) in found:
                 _refuse(path, "begins a region twice")
             inside = _name(line, _BEGIN)
-            regions[inside] = []
+            found[inside] = []
         elif line.lstrip().startswith(_END):
             if inside != _name(line, _END):
                 _refuse(path, "ends a region that it does not begin")
             inside = None
         elif inside is not None:
             # Line ends of an editor must not make the region differ for ever.
-            regions[inside].append(line.rstrip("\r\n") + "\n")
+            found[inside].append(line.rstrip("\r\n") + "\n")
     if inside is not None:
         _refuse(path, f"does not end the region {inside!r}")
-    return regions
+    return found
 
 
 def _name(line: str, marker: str) -> str:

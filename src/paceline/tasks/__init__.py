@@ -233,6 +233,15 @@ def hooks_consolidate(
     return run_consolidate(project_root(), stage=stage, to_steps=to_steps, write=write, json=json)
 
 
+@task(help=_JSON)
+@_exits
+def parity(context: Context, json: bool = False) -> None:
+    """Show who runs what where: each local step beside each CI job."""
+    from paceline.tasks import ci
+
+    ci.parity(project_root(), json)
+
+
 ns = Collection(prepush, plan, config, receipts)
-ns.add_collection(Collection("ci", generate, check, summary, simulate))
+ns.add_collection(Collection("ci", generate, check, summary, simulate, parity))
 ns.add_collection(Collection("hooks", install, hooks_audit, hooks_measure, hooks_consolidate))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json as json_format
 import os
 import sys
 from pathlib import Path
@@ -44,3 +46,24 @@ def summary(root: Path) -> None:
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in text.annotate(shards):
             console.out(line)
+
+
+def parity(root: Path, json: bool) -> None:
+    """Print who runs what where, and name the steps that only one side has."""
+    from paceline.ci import files
+    from paceline.ci.parity import compare
+
+    config = load(root)
+    lines = compare(config, files.kept_by_hand(config))
+    if json:
+        data = [{**dataclasses.asdict(line), "side": line.side} for line in lines]
+        console.out(json_format.dumps(data, indent=1))
+        return
+    rows = [
+        console.Row((line.name, line.local or "-", line.ci or "-", line.note)) for line in lines
+    ]
+    header = ("step", "local", "CI", "")
+    console.out_lines(console.layout(header, rows, console.width()))
+    for side, text in (("local", "only local"), ("ci", "only in CI"), ("none", "nowhere")):
+        names = [line.name for line in lines if line.side == side]
+        console.out(f"{text}: {', '.join(names) or 'nothing'}")

@@ -95,3 +95,9 @@ def tool() -> Callable[[str], str]:
 def any_config(request: pytest.FixtureRequest, tmp_path: Path) -> Config:
     """Each configuration in turn."""
     return make_config(tmp_path, request.param)
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Config:
+    """A configuration with images and deployments."""
+    return make_config(tmp_path, "full")
