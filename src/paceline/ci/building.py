@@ -9,7 +9,7 @@ from paceline.ci.checking import check
 from paceline.ci.image import dependency_files, test_image
 from paceline.ci.pipeline import GATE, GATE_FOLDER, PLAN, REPORTS, Job, Pipeline, TestsJob, When
 from paceline.ci.text import shell_word
-from paceline.config.model import Commands, Config, Group
+from paceline.config.model import Commands, Config
 
 #: Leaves what passed: the commit, and the tree, which another commit may have too.
 RECORD_GATE = (
@@ -76,10 +76,14 @@ def _jobs(config: Config) -> Iterator[TestsJob | Job]:
 def _verifying(config: Config, before: tuple[str, ...]) -> Iterator[TestsJob | Job]:
     """Yield what the gate demands."""
     groups = config.groups
-    if groups:
+    # Tests may differ between Python versions, and a plan is made on one: with several, every
+    # shard works out its part from the commit instead.
+    planned = bool(groups) and len(config.python) <= 1
+    if planned:
         yield Job("plan", ("invoke plan",), before, keeps=PLAN, restores_records=True)
+    needs = ("plan",) if planned else before
     for group in groups:
-        yield _tests_job(group, config.python)
+        yield TestsJob(group.name, group.shards, config.python, needs, planned, group.services)
     for step in config.steps:
         # The session deps has a check of its own where nothing is set up.
         if step.name != "hooks" and (step.run or step.name == "deps"):
@@ -95,10 +99,6 @@ def _verifying(config: Config, before: tuple[str, ...]) -> Iterator[TestsJob | J
             saves_records=True,
             history=True,
         )
-
-
-def _tests_job(group: Group, python: tuple[str, ...]) -> TestsJob:
-    return TestsJob(group.name, group.shards, python, ("plan",), group.services)
 
 
 def _image_job(image: str) -> Job:

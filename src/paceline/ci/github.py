@@ -124,16 +124,17 @@ def _checkout(history: bool = False) -> list[str]:
     ]
 
 
-def _install(pipeline: Pipeline, matrix: bool) -> list[str]:
+def _install(pipeline: Pipeline, versions: Sequence[str] = ()) -> list[str]:
     """Return the steps from uv up to an installed Paceline."""
-    own = matrix and pipeline.matrix_runs_nox
-    venv = venv_command('"$PYTHON"' if own else pipeline.python)
+    own = versions and pipeline.matrix_runs_nox
+    # Outside of CI, where nothing is set, the lines can be pasted all the same.
+    venv = venv_command(f'"${{PYTHON:-{versions[0]}}}"' if own else pipeline.python)
     return [
-        *([] if pipeline.image else _setup_uv(pipeline, matrix)),
+        *([] if pipeline.image else _setup_uv(pipeline, bool(versions))),
         "  - name: Make an environment",
         "    run: |",
         f"      {venv}",
-        f'      echo "$PWD/{VENV}/bin" >> "$GITHUB_PATH"',
+        f'      echo "$PWD/{VENV}/bin" >> "${{GITHUB_PATH:-/dev/null}}"',
         "  - name: Install Paceline",
         "    run: |",
         f"      {pipeline.install}",
@@ -162,12 +163,12 @@ def _tests(pipeline: Pipeline, job: TestsJob) -> list[str]:
     if job.python:
         name += " on Python ${{ matrix.python }}"
         artifact += "-py${{ matrix.python }}"
-        session = f'"{job.name}-$PYTHON"'
+        session = f'"{job.name}-${{PYTHON:-{job.python[0]}}}"'
         matrix = [f"      python: {flow(job.python)}"]
         variables.append("    PYTHON: ${{ matrix.python }}")
     select = ""
     if pipeline.selects:
-        select = ' "$SELECT"'
+        select = ' "${SELECT:---impact-noselect}"'
         event = "github.event_name == 'pull_request'"
         variables.append(f"    SELECT: ${{{{ {event} && '--impact' || '--impact-noselect' }}}}")
     services = [SERVICES[name] for name in job.services]
@@ -190,11 +191,11 @@ def _tests(pipeline: Pipeline, job: TestsJob) -> list[str]:
         *variables,
         "  steps:",
         *_checkout(),
-        *_install(pipeline, bool(job.python)),
-        *_download("Fetch the plan", PLAN),
+        *_install(pipeline, job.python),
+        *(_download("Fetch the plan", PLAN) if job.planned else []),
         "  - name: Run the shard",
         "    run: |",
-        f'      nox -s {session} -- --shard "$SHARD/{job.shards}"{select}',
+        f'      nox -s {session} -- --shard "${{SHARD:-1}}/{job.shards}"{select}',
         *_upload("Keep the result", Artifact(artifact, (SHARDS_FOLDER,))),
     ]
 
@@ -229,7 +230,7 @@ def _job(pipeline: Pipeline, job: Job) -> list[str]:
         *(_gate() if is_gate else []),
         *(_checkout(job.history) if checks_out else []),
         *(_restore() if job.restores_records else []),
-        *(_install(pipeline, matrix=False) if job.installs else []),
+        *(_install(pipeline) if job.installs else []),
         *(_download("Fetch the results of all shards", None) if job.fetches_shards else []),
         *(_download("Fetch the gate's record", GATE) if job.fetches else []),
         *(_run(job) if checks_out else []),

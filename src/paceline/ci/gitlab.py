@@ -111,8 +111,10 @@ def _tests(pipeline: Pipeline, job: TestsJob, python: str) -> list[str]:
     """Return one job a version: GitLab then counts the shards of each version by itself."""
     name = _job_name(job, python)
     # Without `parallel` GitLab does not set the node's number.
-    shard = "1/1" if job.shards == 1 else '"$CI_NODE_INDEX/$CI_NODE_TOTAL"'
-    select = ' "$SELECT"' if pipeline.selects else ""
+    # The defaults are for a developer who pastes the line.
+    shard = f'"${{CI_NODE_INDEX:-1}}/${{CI_NODE_TOTAL:-{job.shards}}}"'
+    shard = "1/1" if job.shards == 1 else shard
+    select = ' "${SELECT:---impact-noselect}"' if pipeline.selects else ""
     command = f"nox -s {name} -- --shard {shard}{select}"
     return [
         f"{quote(name)}:",

@@ -95,6 +95,8 @@ class TestsJob:
     shards: int
     python: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    #: Whether all shards read one plan; else each works out its part from the commit.
+    planned: bool = False
     #: Names of the services that run beside the tests.
     services: tuple[str, ...] = ()
 

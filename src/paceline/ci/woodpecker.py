@@ -136,8 +136,9 @@ def _tests(pipeline: Pipeline, job: TestsJob, shard: Shard) -> list[str]:
         command += ' "$SELECT"'
         lines = [
             "SELECT=--impact-noselect",
-            'test "$CI_PIPELINE_EVENT" != pull_request || SELECT=--impact',
+            'if [ "${CI_PIPELINE_EVENT:-}" = pull_request ]; then SELECT=--impact; fi',
         ]
+    fetches = (PLAN.name,) if job.planned else ()
     variables = [pair for name in job.services for pair in SERVICES[name].variables(name)]
     return [
         f"- name: {quote(f'tests-{shard.artifact}')}",
@@ -145,7 +146,7 @@ def _tests(pipeline: Pipeline, job: TestsJob, shard: Shard) -> list[str]:
         f"  depends_on: {flow(['prepare', *job.needs])}",
         *(["  environment:"] if variables else []),
         *(f"    {name}: {quote(value)}" for name, value in variables),
-        *_commands([*_own_clone(pipeline, shard.python, (PLAN.name,)), *lines, command]),
+        *_commands([*_own_clone(pipeline, shard.python, fetches), *lines, command]),
         *_STATUS,
     ]
 
