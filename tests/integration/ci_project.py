@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -121,6 +122,8 @@ def make_project(root: Path) -> Project:
     folder = root.with_name(f"{root.name}-wheel")
     build = [find_program("uv"), "build", "--quiet", "--wheel", "--out-dir", str(folder), str(ROOT)]
     built = process.run(build, cwd=ROOT)
+    if re.search(r"Failed to fetch|error sending request|client error", built.output):
+        pytest.skip(f"no wheel without a package registry: {built.output.strip()[-300:]}")
     assert built.exit_code == 0, built.output
     wheel = next(folder.glob("*.whl"))
     constraints = ROOT / "ci" / "constraints.txt"

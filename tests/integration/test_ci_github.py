@@ -19,6 +19,7 @@ from ci_project import BROKEN, SECRET
 from paceline import process
 from paceline.testing import Project
 
+pytestmark = pytest.mark.online
 ACTIONS = Path(__file__).parent / "ci_actions"
 PLATFORM = "ubuntu-24.04=-self-hosted"
 STUBS = {

@@ -15,6 +15,7 @@ from ci_project import BROKEN, ROOT, SECRET
 from paceline import process
 from paceline.testing import Project
 
+pytestmark = pytest.mark.online
 TOOLS = ROOT / ".nox" / "gitlab-ci-local" / "node_modules" / ".bin"
 #: Where gitlab-ci-local keeps its state, artifacts too.
 LOCAL = ".gitlab-ci-local"

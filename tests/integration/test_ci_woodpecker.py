@@ -20,6 +20,7 @@ from paceline import process
 from paceline.testing import Project
 
 yaml = pytest.importorskip("yaml")
+pytestmark = pytest.mark.online
 CI = {"CI_PIPELINE_EVENT": "push", "CI_COMMIT_BRANCH": "main"}
 
 

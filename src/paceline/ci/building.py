@@ -138,7 +138,7 @@ def _delivering(config: Config, gate: tuple[str, ...]) -> Iterator[Job]:
         before = (name,)
         if target.check:
             before = (f"health-{target.name}",)
-            yield _shell_job(before[0], target.check, (name,), target.secrets)
+            yield _shell_job(before[0], target.check, (name,), ())
 
 
 def _shell_job(

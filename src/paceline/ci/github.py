@@ -225,7 +225,7 @@ def _job(pipeline: Pipeline, job: Job) -> list[str]:
         *_head(pipeline, job.name, job.name, job.needs, _condition(pipeline, job)),
         *(_permissions() if checks_out else ["  permissions: {}"]),
         *(_container(pipeline) if job.installs else []),
-        *([f"  environment: {quote(job.environment)}"] if job.environment else []),
+        *(_environment(job.environment) if job.environment else []),
         "  steps:",
         *(_gate() if is_gate else []),
         *(_checkout(job.history) if checks_out else []),
@@ -237,6 +237,15 @@ def _job(pipeline: Pipeline, job: Job) -> list[str]:
         *(_summary() if job.fetches_shards else []),
         *(_save(pipeline) if job.saves_records else []),
         *(_upload(f"Keep {job.keeps.name}", job.keeps) if job.keeps else []),
+    ]
+
+
+def _environment(name: str) -> list[str]:
+    return [
+        f"  environment: {quote(name)}",
+        "  concurrency: # one deployment at a time, and none is broken off",
+        f"    group: {quote(f'deploy-{name}')}",
+        "    cancel-in-progress: false",
     ]
 
 

@@ -167,7 +167,7 @@ def _job(pipeline: Pipeline, job: Job) -> list[str]:
         # Without `needs` a job waits for all stages before its own.
         *(["  dependencies: []"] if is_gate else [f"  needs: {flow(needs)}"]),
         *_rules(job),
-        *([f"  environment: {quote(job.environment)}"] if job.environment else []),
+        *(_environment(job.environment) if job.environment else []),
         *_docker(job),
         *(["  variables:", '    GIT_DEPTH: "0"'] if job.history else []),
         *(_record_cache(pipeline, "pull") if job.restores_records else []),
@@ -218,6 +218,11 @@ def _rules(job: Job) -> list[str]:
         When.WEEKLY: '$PACELINE_SCHEDULE == "weekly"',
     }
     return ["  rules:", f"  - if: {quote(rules[job.when])}"] if job.when in rules else []
+
+
+def _environment(name: str) -> list[str]:
+    # One deployment at a time.
+    return [f"  environment: {quote(name)}", f"  resource_group: {quote(f'deploy-{name}')}"]
 
 
 def _docker(job: Job) -> list[str]:

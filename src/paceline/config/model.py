@@ -85,9 +85,9 @@ class Deployment:
     name: str
     #: Commands that deploy; `{commit}` stands for the commit that is checked out.
     run: Commands = ()
-    #: Commands that fail until the deployed system is healthy.
+    #: Commands that fail unless the deployed system is healthy; they see no secrets.
     check: Commands = ()
-    #: Names of the CI secrets that the commands find as environment variables.
+    #: Names of the CI secrets that the commands in `run` find as environment variables.
     secrets: tuple[str, ...] = ()
 
 
