@@ -82,7 +82,7 @@ def summary(found: Consolidation, measures: Sequence[Measure]) -> list[str]:
     for pair in pairs(measures):
         text = f"{pair.push}: {pair.before.wall:.2f} s before, {pair.after.wall:.2f} s after"
         text += f", {pair.faster:.0%} faster"
-        if pair is not full and pair.push != FULL:
+        if pair.push != FULL:
             whole = replace(pair, before=full.before).faster
             text += f" ({whole:.0%} than all files before)"
         lines.append(text)

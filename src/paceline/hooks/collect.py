@@ -15,6 +15,7 @@ from paceline.hooks.arguments import target_exists
 from paceline.hooks.command import PytestCall
 
 PROBE = Path(__file__).parent / "probe"
+NAME = "paceline_hook_probe"
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Collected:
     configuration: str = ""
     #: Why the command checks nothing, or not all; empty if it works.
     broken: str = ""
+    #: Why it cannot be told what the command collects; empty if it can.
+    unseen: str = ""
     seconds: float = 0.0
 
     @property
@@ -48,7 +51,7 @@ def collect(call: PytestCall, root: Path) -> Collected:
             "PYTHONPATH": _joined(os.environ.get("PYTHONPATH", "")),
             "PRE_COMMIT": "1",
         }
-        command = probed.command("-p", "paceline_hook_probe", "--collect-only", "-q")
+        command = probed.command("-p", NAME, "--collect-only", "-q")
         try:
             done = process.run(command, cwd=root, env=variables)
         except MissingTool as error:
@@ -75,6 +78,8 @@ def _joined(path: str) -> str:
 
 def _read(file: Path, done: process.Result) -> Collected:
     found = store.read_json(file, "list of collected tests")
+    if not isinstance(found, dict) and NAME in done.output:
+        return Collected(unseen="its Python does not load what lists its tests (PYTHONPATH)")
     if not isinstance(found, dict):
         return Collected(broken=f"ends at start-up with exit code {done.exit_code}: {_why(done)}")
     broken = ""
@@ -88,7 +93,7 @@ def _read(file: Path, done: process.Result) -> Collected:
         found["rootdir"],
         found["configuration"],
         broken,
-        done.seconds,
+        seconds=done.seconds,
     )
 
 

@@ -138,8 +138,8 @@ class _Work:
         found = self.collected.get(hook.place, Collected())
         if found.broken:
             self.broken.append(Note(hook.id, found.broken))
-        elif reason:
-            self.apart.append(Note(hook.id, reason))
+        elif reason or found.unseen:
+            self.apart.append(Note(hook.id, reason or found.unseen))
         else:
             return [Candidate(hook, call, found.rootdir, found.configuration)]
         return []
@@ -161,7 +161,7 @@ class _Work:
         )
         call = merge.merged(group)
         found = self.collect([call], self.root)[0]
-        if not found.broken and found.whole == wanted:
+        if not (found.broken or found.unseen) and found.whole == wanted:
             return [self._merged(group, call, wanted)]
         middle = len(group) // 2
         return [*self.merge(group[:middle]), *self.merge(group[middle:])]

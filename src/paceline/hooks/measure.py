@@ -208,4 +208,4 @@ def _start_share(hook: Hook, root: Path, outcome: Outcome) -> float | None:
     if outcome.state != "passed" or not outcome.seconds or len(calls) != 1 or calls[0].obstacle:
         return None
     found = collect(calls[0], root)
-    return None if found.broken else min(1.0, found.seconds / outcome.seconds)
+    return None if found.broken or found.unseen else min(1.0, found.seconds / outcome.seconds)
