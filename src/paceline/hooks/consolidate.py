@@ -171,7 +171,7 @@ class _Work:
     ) -> Merged:
         hooks = [candidate.hook for candidate in group]
         first = hooks[0]
-        title = self.domains[first.place]
+        title = merge.title([self.domains[hook.place] for hook in hooks])
         keys = {key: value for key, value in first.keys.items() if key not in DROPPED}
         keys |= {"id": title, "name": f"{title} ({len(group)} hooks)"}
         keys["entry"] = shlex.join(call.command())

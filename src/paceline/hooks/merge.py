@@ -22,6 +22,8 @@ EMPTY_WORDS = frozenset(
 )
 #: A word that this many ids of a folder begin with is a domain of its own.
 DOMAIN_SIZE = 3
+#: A hook on more domains is named after the folder they share.
+NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -83,15 +85,32 @@ def groups(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
     """Return the candidates that could become one hook, together; order is kept.
 
     Those that differ in a trait stay apart. The others are divided by domain, so that a
-    changed file still starts only the tests that are about it.
+    changed file still starts only the tests that are about it; domains that the same
+    patterns start run together anyway, and become one.
     """
     names = domains(candidates)
-    found: dict[tuple[str, ...], list[Candidate]] = {}
+    by_domain: dict[tuple[str, ...], list[Candidate]] = {}
     for candidate in candidates:
-        values = (f"{key}={value}" for key, value in traits(candidate).items())
-        key = (names[candidate.hook.place], *values)
-        found.setdefault(key, []).append(candidate)
-    return list(found.values())
+        key = (names[candidate.hook.place], *_values(candidate))
+        by_domain.setdefault(key, []).append(candidate)
+    found: dict[object, list[Candidate]] = {}
+    for group in by_domain.values():
+        key_of_group = (frozenset(c.hook.files for c in group), *_values(group[0]))
+        found.setdefault(key_of_group, []).extend(group)
+    return [sorted(group, key=lambda candidate: candidate.hook.place) for group in found.values()]
+
+
+def title(names: Sequence[str]) -> str:
+    """Return a name for what is in all the domains `names`."""
+    distinct = list(dict.fromkeys(names))
+    if len(distinct) == 1:
+        return distinct[0]
+    last = [name.rpartition("/")[2] for name in distinct]
+    return "-".join(last) if len(last) <= NAMED else os.path.commonpath(distinct) or "several"
+
+
+def _values(candidate: Candidate) -> tuple[str, ...]:
+    return tuple(f"{key}={value}" for key, value in traits(candidate).items())
 
 
 def domains(candidates: Sequence[Candidate]) -> dict[tuple[int, int], str]:

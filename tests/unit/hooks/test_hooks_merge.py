@@ -148,12 +148,23 @@ def test_ids_divide_a_folder_of_several_kinds(tmp_path: Path) -> None:
         for number in range(3):
             name = f"test_{kind}_{number}.py"
             (tmp_path / name).write_text("")
-            hooks.append(pytest_hook(f"test-{kind}-{number}", name))
+            hooks.append(pytest_hook(f"test-{kind}-{number}", name, f"files: ^{kind}/"))
     found = run(tmp_path, *hooks, pytest_hook("test-other", "test_5.py"))
     assert [(group.id, len(group.members)) for group in found.merged] == [
         ("tests-deploy", 3),
         ("tests-meta", 3),
     ]
+
+
+def test_folders_that_the_same_patterns_start_become_one(tmp_path: Path) -> None:
+    """Hooks of several folders that start on the same files run together anyway, so they merge."""
+    found = run(
+        tmp_path,
+        pytest_hook("one", "a/test_1.py"),
+        pytest_hook("two", "b/test_4.py"),
+        pytest_hook("other", "test_5.py", "files: ^y"),
+    )
+    assert [(group.id, len(group.members)) for group in found.merged] == [("tests-a-b", 2)]
 
 
 def test_the_audit_says_what_is_started(tmp_path: Path) -> None:
