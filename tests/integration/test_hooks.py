@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -236,3 +237,22 @@ def test_hooks_moved_into_steps_are_run_by_the_pre_push_flow(tmp_path: Path) -> 
     assert checked.exit_code == 1, checked.output
     assert "1 failed, 1 passed" in checked.output
     assert "seen" in checked.output
+
+
+def test_pushes_are_timed_before_and_after_consolidation(tmp_path: Path) -> None:
+    """The session bench times real pushes with both sets of hooks and leaves the project's own."""
+    hooks = hooks_file(
+        hook("one", "python -m pytest tests/test_a.py", "files: ^tests/"),
+        hook("two", "python -m pytest tests/test_b.py", "files: ^tests/"),
+    )
+    files = {f"tests/test_{name}.py": "def test_x(): pass\n" for name in "ab"}
+    project = committed(Project(tmp_path / "project"), {**files, FILE: hooks})
+    done = project.nox("-s", "bench", "--", "--hooks", ".", "--rounds", "1", env=ENV)
+    assert done.exit_code == 0, done.output
+    assert "2 hooks become 1\n" in done.output
+    assert re.search(r"^all files: [\d.]+ s before, [\d.]+ s after", done.output, re.M)
+    assert re.search(r"^only tests/test_a.py: .* than all files before\)$", done.output, re.M)
+    assert (project.root / FILE).read_text() == hooks
+    wrong = project.nox("-s", "bench", "--", "--hooks", env=ENV)
+    assert wrong.exit_code == 10
+    assert "allowed: --rounds N, --hooks FOLDER" in wrong.output

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -67,9 +68,9 @@ def traits(candidate: Candidate) -> Traits:
     call, hook = candidate.call, candidate.hook
     found = {
         "stages": " ".join(sorted(hook.stages)),
-        "program": " ".join(call.launcher),
-        "environment": " ".join(f"{name}={value}" for name, value in call.environment),
-        "options": " ".join(call.arguments.options),
+        "program": shlex.join(call.launcher),
+        "environment": shlex.join(f"{name}={value}" for name, value in call.environment),
+        "options": shlex.join(call.arguments.options),
         "marker": call.arguments.marker,
         "keyword": call.arguments.keyword,
         "targets": "named" if call.arguments.targets else "all",
