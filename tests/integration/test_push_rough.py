@@ -270,6 +270,19 @@ def test_a_package_that_was_not_committed(installed: PushedProject) -> None:
     assert installed.push().exit_code == 0
 
 
+def test_two_pushes_of_one_checkout_at_once(installed: PushedProject, tmp_path: Path) -> None:
+    """Two pushes that run the same tests in place do not spoil each other's records."""
+    installed.commit("good", {"src/app/more.py": "TWO = 2\n"})
+    pushes = [start(installed, tmp_path / "temporary", ref) for ref in ("main", "main:copy")]
+    outputs = [push.communicate(timeout=120)[0] for push in pushes]
+    assert [push.returncode for push in pushes] == [0, 0], outputs
+    installed.commit("bad", {"src/app/parts.py": "ONE = 3\n"})
+    pushes = [start(installed, tmp_path / "temporary", ref) for ref in ("main", "main:copy")]
+    outputs = [push.communicate(timeout=120)[0] for push in pushes]
+    assert [push.returncode for push in pushes] == [1, 1], outputs
+    assert all("assert 3 == 1" in output for output in outputs)
+
+
 @pytest.mark.parametrize("manager", ["pre-commit", "prek"])
 def test_an_entry_for_a_hook_manager(
     manager: str, project: PushedProject, control: Path, monkeypatch: pytest.MonkeyPatch

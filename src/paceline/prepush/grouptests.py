@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from paceline import console, environment, git, store, testrun
 from paceline.config.model import AUTO, Config, Group
@@ -14,6 +15,9 @@ from paceline.impact.snapshot import Decision, Selection, Snapshot
 from paceline.prepush.result import StepResult
 from paceline.prepush.steps import PlannedStep
 
+if TYPE_CHECKING:
+    from filelock import FileLock
+
 
 @dataclass(frozen=True)
 class PlannedTests:
@@ -22,6 +26,8 @@ class PlannedTests:
     step: PlannedStep
     state: Path
     now: Snapshot | None = None
+    #: Held until the records are stored: two runs at once must not write them both.
+    lock: FileLock | None = None
 
 
 def unchanged(config: Config, group: Group, change: git.Change) -> PlannedStep | None:
@@ -56,7 +62,8 @@ def whole(config: Config, group: Group, notes: Path) -> PlannedStep:
 def select(config: Config, group: Group, step: PlannedStep, *, full: bool) -> PlannedTests:
     """Return `step` narrowed to the tests that can have changed their verdict.
 
-    The records of earlier runs are the user's checkout's; a worktree reads them and adds none.
+    The records of earlier runs are the user's checkout's; a worktree, or a second run at the same
+    time, reads them and adds none.
     """
     state = _state(config, group)
     settings = f"{step.packages} {group.paths} {group.marker}"
@@ -65,15 +72,28 @@ def select(config: Config, group: Group, step: PlannedStep, *, full: bool) -> Pl
     if decision.selection is Selection.NOTHING:
         return PlannedTests(replace(step, skip=decision.reason), state)
     console.err(f"{step.name}: {decision.selection.value}: {decision.reason}")
-    if config.home is not None:
+    lock = None if config.home is not None else _lock(state)
+    if lock is None:
         return PlannedTests(step, state)
-    state.mkdir(parents=True, exist_ok=True)
     selecting = decision.selection is Selection.TESTMON
     option = "--testmon" if selecting else "--testmon-noselect"
     command = (*step.commands[0][:3], option, *step.commands[0][3:])
     # A data file a group: a run of one group must not look like a run of all.
     env: Mapping[str, str] = {**step.env, "TESTMON_DATAFILE": str(state / "testmondata")}
-    return PlannedTests(replace(step, commands=(command,), env=env), state, now)
+    return PlannedTests(replace(step, commands=(command,), env=env), state, now, lock)
+
+
+def _lock(state: Path) -> FileLock | None:
+    """Take the records of a group for this run; None if another run has them: it adds none."""
+    from filelock import FileLock, Timeout  # not needed where nothing runs
+
+    state.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(state / "running.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return None
+    return lock
 
 
 def _decide(state: Path, now: Snapshot, *, full: bool, worktree: bool) -> Decision:
@@ -102,6 +122,8 @@ def remember(planned: PlannedTests, result: StepResult, still: Snapshot | None) 
         snapshot.write(file, replace(planned.now, passed=result.verdict == "passed"))
     else:
         file.unlink(missing_ok=True)
+    if planned.lock is not None:
+        planned.lock.release()
 
 
 def _state(config: Config, group: Group) -> Path:
