@@ -306,6 +306,8 @@ def test_an_entry_for_a_hook_manager(
     assert run.exit_code == 0, run.output
     project.write({"code.txt": "good\n"})
     project.git("add", "-A")  # the fix is staged only
+    by_hand = [str(program), "run", "--hook-stage", "pre-push", "--all-files"]
+    assert "a bad word" in process.run(by_hand, cwd=project.root).output
     done = project.push()
     assert done.exit_code != 0
     assert "a bad word" in done.output

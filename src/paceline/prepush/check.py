@@ -57,7 +57,7 @@ def check(checkout: Checkout, change: git.Change, wish: Wish) -> report.Report:
     config = load(checkout.root, home)
     store.ignored_by_git(config.state)
     receipts = Receipts(config.state / "receipts", config.prepush.receipt_days)
-    before = files(checkout)
+    before = _expected(checkout)
     plan = _Planner(config, checkout, change, wish, receipts, before).plan()
     tree = _Tree(checkout, before)
     results, hung = _run(config, checkout, plan, wish, tree)
@@ -71,13 +71,27 @@ def check(checkout: Checkout, change: git.Change, wish: Wish) -> report.Report:
     return report.Report(tuple(results), change, checkout, config.prepush.over_budget, tuple(hung))
 
 
-def files(checkout: Checkout) -> dict[str, str] | None:
+def _expected(checkout: Checkout) -> dict[str, str] | None:
+    """Return the files to check: in place those of the commit, whatever was edited since."""
+    if checkout.in_place and checkout.commit:
+        return _by_path(checkout, lambda top: git.listing(top, checkout.commit or ""))
+    return _files(checkout)
+
+
+def _files(checkout: Checkout) -> dict[str, str] | None:
+    """Return the files as they are now; None if it cannot be told."""
+    return _by_path(checkout, git.content)
+
+
+def _by_path(
+    checkout: Checkout, entries: Callable[[Path], dict[str, str] | None]
+) -> dict[str, str] | None:
     """Return what identifies the content of each file, by its path from the project's folder.
 
-    Files of the repository outside the project start with "../". None if it cannot be told.
+    Files of the repository outside the project start with "../".
     """
     place = git.place(checkout.root)
-    found = git.content(place.top) if place is not None else None
+    found = entries(place.top) if place is not None else None
     if place is None or found is None:
         return None
     return {_below(path, place.prefix): entry for path, entry in found.items()}
@@ -189,7 +203,7 @@ class _Tree:
 
     def changed(self) -> list[str]:
         """Return which files differ from the last look, and expect them so from now on."""
-        now = files(self._checkout)
+        now = _files(self._checkout)
         old, self._expected = self._expected, now
         if old is None or now is None:
             return [] if old is now else ["something that git cannot tell"]

@@ -38,7 +38,8 @@ def run(root: Path, arguments: Sequence[str]) -> int:
     Raises IncompleteEvidence if it cannot be told what is pushed.
     """
     started = time.monotonic()
-    refs = pushed.from_variables(os.environ) or pushed.parse(sys.stdin.read())
+    lines = "" if sys.stdin.isatty() else sys.stdin.read()
+    refs = pushed.parse(lines) or pushed.from_variables(os.environ)
     remote = arguments[0] if arguments else os.environ.get("PRE_COMMIT_REMOTE_NAME", "origin")
     project = _project(root)
     for name in git.SCRUBBED:  # a test that starts git means its own repository

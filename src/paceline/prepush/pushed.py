@@ -56,10 +56,15 @@ def parse(text: str) -> list[Ref]:
 
 
 def from_variables(variables: Mapping[str, str]) -> list[Ref]:
-    """Return the ref that pre-commit or prek exported; none if neither runs this."""
+    """Return the ref that pre-commit or prek exported; none if neither runs this.
+
+    Started by hand, as in `pre-commit run --hook-stage pre-push`, they name none: HEAD it is.
+    """
     remote = variables.get("PRE_COMMIT_REMOTE_BRANCH", "")
     local = variables.get("PRE_COMMIT_LOCAL_BRANCH", "")
     pushed = variables.get("PRE_COMMIT_TO_REF", "") or local
+    if not pushed and variables.keys() & {"PRE_COMMIT", "PREK"}:
+        pushed = "HEAD"
     if not pushed:
         return []
     return [Ref(local or pushed, pushed, remote, variables.get("PRE_COMMIT_FROM_REF", ""))]
