@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from paceline.ci.timing import Timing
@@ -59,10 +60,7 @@ def simulate(timing: Timing) -> Schedule:
 def _run(timing: Timing) -> list[Slot]:
     number = {job.name: place for place, job in enumerate(timing.jobs)}
     missing = {job.name: len(set(job.needs)) for job in timing.jobs}
-    waiting_for: defaultdict[str, list[str]] = defaultdict(list)
-    for job in timing.jobs:
-        for need in set(job.needs):
-            waiting_for[need].append(job.name)
+    waiting_for = _waiting_for(timing)
     left = {job.name: job.shards for job in timing.jobs}
     free = timing.runners or math.inf
     # Ready: since when, place in the file, shard. Running: end, then the same order.
@@ -94,7 +92,7 @@ def _run(timing: Timing) -> list[Slot]:
             name = timing.jobs[place].name
             left[name] -= 1
             if not left[name]:
-                for waiting in waiting_for[name]:
+                for waiting in waiting_for.get(name, []):
                     missing[waiting] -= 1
                     if not missing[waiting]:
                         make_ready(waiting)
@@ -102,6 +100,15 @@ def _run(timing: Timing) -> list[Slot]:
     if stuck:
         raise UsageError(f"these jobs wait for each other: {', '.join(stuck)}")
     return slots
+
+
+def _waiting_for(timing: Timing) -> Mapping[str, list[str]]:
+    """Return the jobs that need each job."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for job in timing.jobs:
+        for need in set(job.needs):
+            found[need].append(job.name)
+    return found
 
 
 def _critical(timing: Timing, slots: list[Slot], last: Slot) -> tuple[str, ...]:

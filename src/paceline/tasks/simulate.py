@@ -44,6 +44,8 @@ def run_simulate(root: Path, wishes: Wishes) -> None:
     counts = {"shards": _counts("--shards", wishes.shards)}
     counts["workers"] = _counts("--workers", wishes.workers)
     hits = _number("--cache", wishes.cache) if wishes.cache else -1.0
+    if wishes.runners < -1:
+        raise UsageError(f"--runners: found {wishes.runners}, allowed: a number from 0")
     if hits > 1:
         raise UsageError(f"--cache: found {wishes.cache}, allowed: a share from 0 to 1")
     steps += whatif.apply(steps[0], counts, wishes.early, hits, wishes.runners)
@@ -108,7 +110,7 @@ def _show(steps: Sequence[Step], target: str) -> None:
     width = console.width()
     for step in steps[:1] if len(steps) == 1 else (steps[0], steps[-1]):
         console.out(f"{step.text}: {minutes(step.schedule.wall_seconds)}")
-        console.out(chart.as_text(step.schedule, width or 100) + "\n")
+        console.out(chart.as_text(step.schedule, width or 100) + "\n\n")
     saved = ["", *(_saved(before, after) for before, after in pairwise(steps))]
     table = [
         console.Row(

@@ -20,6 +20,7 @@ from paceline.ci.schedule import simulate
 from paceline.ci.timing import TimedJob, Timing, read
 from paceline.config.model import Config
 from paceline.errors import UsageError
+from paceline.tasks.simulate import Wishes, run_simulate
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "pipeline-57-minutes.toml"
 
@@ -241,3 +242,61 @@ def test_the_projects_own_pipeline_with_measured_times(config: Config) -> None:
         project_timing(config, {"jobs": [{"name": "x"}]})
     with pytest.raises(UsageError, match="allowed: seconds from 0"):
         project_timing(config, {"lint": "fast"})
+
+
+def test_the_task_shows_the_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The table has a line a step; the picture is written; an unreached target is said."""
+    picture = tmp_path / "schedule.svg"
+    wishes = Wishes(file=str(EXAMPLE), early=True, target="10m", svg=str(picture))
+    run_simulate(tmp_path, wishes)
+    table = capsys.readouterr().out.split("\n\n")[-1]
+    assert table == (
+        """\
+wall   saved  all runners  billed min  cost  step
+56:59         65:12        68          0.54  as it is
+55:59  1:00   65:12        68          0.54  images build and scan beside the tests
+30:22  25:38  65:57        70          0.56  backend-tests in 2 shards
+17:33  12:49  67:27        72          0.58  backend-tests in 4 shards
+11:08  6:24   70:27        80          0.64  backend-tests in 8 shards
+7:56   3:12   76:27        80          0.64  backend-tests in 16 shards
+critical path: clone > scan-python-dependencies > backend-tests > staging > health-check > \
+production
+"""
+    )
+    assert ElementTree.fromstring(picture.read_text(encoding="utf-8")).tag.endswith("svg")
+    run_simulate(tmp_path, Wishes(file=str(EXAMPLE), target="1m"))
+    assert "1m is not reached" in capsys.readouterr().out
+
+
+def test_the_task_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every step with its jobs' times is there for a program to read."""
+    shards = "backend-tests=4,frontend-tests=2"
+    run_simulate(tmp_path, Wishes(file=str(EXAMPLE), shards=shards, runners=3, json=True))
+    steps = json.loads(capsys.readouterr().out)
+    assert [step["step"] for step in steps] == [
+        "as it is",
+        "backend-tests: 4 shards",
+        "frontend-tests: 2 shards",
+        "3 runners",
+    ]
+    assert len(steps[-1]["jobs"]) == 16
+    assert steps[-1]["wall_seconds"] > steps[-2]["wall_seconds"]
+
+
+@pytest.mark.parametrize(
+    ("wishes", "message"),
+    [
+        (Wishes(target="soon"), "--target"),
+        (Wishes(shards="backend-tests"), "job=number"),
+        (Wishes(shards="backend-test=2"), 'did you mean "backend-tests"'),
+        (Wishes(workers="backend-tests=0"), "a number from 1"),
+        (Wishes(cache="1.5"), "a share from 0 to 1"),
+        (Wishes(price="-1"), "a number from 0"),
+        (Wishes(runners=-2), "--runners"),
+    ],
+)
+def test_bad_options_are_refused(tmp_path: Path, wishes: Wishes, message: str) -> None:
+    """Each is named with what is allowed."""
+    with pytest.raises(UsageError) as caught:
+        run_simulate(tmp_path, replace(wishes, file=str(EXAMPLE)))
+    assert message in str(caught.value)
