@@ -106,6 +106,19 @@ def test_pipeline_files_that_drift(project: Project) -> None:
     assert "run `invoke ci.generate`" in done.output
 
 
+def test_the_pipeline_is_shown(project: Project) -> None:
+    """Parity, simulation and summary each say what they know of the project's own pipeline."""
+    assert "only in CI: plan, coverage, required" in succeeds(project.invoke("ci.parity"))
+    lines = json.loads(succeeds(project.invoke("ci.parity", "--json")))
+    assert {"name": "tests-unit", "side": "both"}.items() <= lines[5].items()
+    text = succeeds(project.invoke("ci.simulate", "--shards", "tests-unit=4"))
+    assert "tests-unit: 4 shards" in text
+    assert "30 s each is assumed" in text
+    assert "No shard left a result." in succeeds(project.invoke("ci.summary"))
+    done = project.invoke("ci.simulate", "--file", "none.toml")
+    assert done.exit_code == 10, done.output
+
+
 def test_the_console_script(tmp_path: Path) -> None:
     """The program `paceline` offers the tasks to a project without a tasks file."""
     start = "from paceline.tasks.program import main; main()"

@@ -42,6 +42,7 @@ def build(config: Config) -> Pipeline:
         # With uv a project may test on versions that are too old for Paceline itself.
         matrix_runs_nox=config.environment != "uv",
         selects=ci.select == "impact",
+        compares=config.diff_fail_under > 0 or config.max_drop < 100,
         nightly=ci.nightly,
         weekly=ci.weekly,
         image=test_image(config),

@@ -163,6 +163,8 @@ class Pipeline:
     matrix_runs_nox: bool
     #: Whether pull requests run only the tests that the change can affect.
     selects: bool
+    #: Whether a gate compares with where a branch began, and so needs its history.
+    compares: bool
     #: Cron expressions, empty for never.
     nightly: str
     weekly: str

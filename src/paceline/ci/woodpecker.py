@@ -42,9 +42,22 @@ _TOP = """\
 """
 
 
+# Woodpecker's own clone has one commit. It takes this image for its own by this very name.
+_CLONE_ALL = [
+    "# The whole history, to find where the branch began.",
+    "clone:",
+    "- name: git",
+    "  image: woodpeckerci/plugin-git",
+    "  settings:",
+    "    depth: 0",
+    "    partial: false",
+    "",
+]
+
+
 def render(pipeline: Pipeline) -> str:
     """Return the text of the Woodpecker file."""
-    lines = [HEADER + _TOP, *_when(pipeline), ""]
+    lines = [HEADER + _TOP, *_when(pipeline), "", *(_CLONE_ALL if pipeline.compares else [])]
     lines += [*_services(pipeline), "steps:", *_prepare(pipeline)]
     for job in pipeline.jobs:
         if isinstance(job, TestsJob):

@@ -26,7 +26,7 @@ def make_config(root: Path, case: str = "small") -> Config:
         return Config(root, groups=(Group("unit", shards=4), Group("db")), steps=steps, ci=ci)
     if case == "full":
         groups = (Group("unit", shards=2), Group("db", services=("postgres", "redis")))
-        return Config(root, groups=groups, steps=steps, ci=full_ci())
+        return Config(root, groups=groups, steps=steps, ci=full_ci(), diff_fail_under=90.0)
     versions = ("3.9", "3.13", "pypy3.10") if case == "versions" else ("3.12", "3.13")
     return Config(
         root,
