@@ -14,11 +14,20 @@ from paceline.impact.records import NeedRecord, SourceRecord
 from paceline.impact.scope import Scope
 
 
-def reachable(start: int, nodes: Sequence[Node]) -> set[int]:
-    """Return the places of all segments that the one at `start` builds on, itself too."""
-    by_path = {node.name: number for number, node in enumerate(nodes) if node.kind is Kind.IMPORT}
+def _is_test_code(path: str) -> bool:
+    name = path.rpartition("/")[2]
+    return name.startswith(("test_", "conftest")) or name.endswith("_test.py")
+
+
+def import_places(nodes: Sequence[Node]) -> dict[str, int]:
+    """Return the place of each module's import segment."""
+    return {node.name: number for number, node in enumerate(nodes) if node.kind is Kind.IMPORT}
+
+
+def reachable(starts: Iterable[int], nodes: Sequence[Node], by_path: Mapping[str, int]) -> set[int]:
+    """Return the places of all segments that those at `starts` build on, themselves too."""
     found: set[int] = set()
-    queue = [start]
+    queue = list(starts)
     while queue:
         place = queue.pop()
         if place not in found:
@@ -42,7 +51,10 @@ class Node:
         self.modules = frozenset(raw.modules)
         self.missing = frozenset(raw.missing)
         self.unseen = set(raw.unseen)
+        self.failed = raw.failed
         self.disturbed: set[str] = set()
+        #: Whether its code looks at line numbers or code objects.
+        self.reads_positions = False
         #: Programs that were started and cannot be recorded.
         self.programs: set[str] = set()
 
@@ -59,6 +71,8 @@ class Node:
         self.unseen |= other.unseen
         self.disturbed |= other.disturbed
         self.programs |= other.programs
+        self.reads_positions |= other.reads_positions
+        self.failed &= other.failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +84,18 @@ class Declared:
 
 
 _STATE = RawSegment(Kind.STATE, "state", {}, {}, (), (), (), (), (), ())
+
+#: What code mentions that looks at line numbers, source text or code objects.
+READS_POSITIONS = frozenset(
+    (
+        "co_firstlineno", "tb_lineno", "f_lineno", "co_lines", "co_positions", "co_code",
+        "co_consts", "__code__", "getsource", "getsourcelines", "getsourcefile", "findsource",
+        "getframeinfo", "getinnerframes", "getouterframes", "currentframe", "_getframe",
+        "extract_stack", "extract_tb", "format_exc", "format_exception", "format_stack",
+        "format_tb", "print_exc", "print_exception", "print_stack", "walk_tb", "walk_stack",
+        "TracebackException", "StackSummary", "getlineno", "dis",
+    )
+)  # fmt: skip
 
 
 class Builder:
@@ -98,6 +124,7 @@ class Builder:
                 self._fill(nodes[place], raw, one, offsets)
             self._link_state(one, start, nodes)
             tests += [(test, start + test.segment) for test in one.tests]
+        self._add_texts(nodes, tests)
         self._declare(nodes, tests, declared)
         return nodes, tests
 
@@ -145,11 +172,17 @@ class Builder:
             self._add_need(node, Need.CONTENT, path)
             return
         lines = {abs(line) for arc in arcs for line in arc if line}
-        executed = record.source.executed(lines)
+        importing = node.kind is Kind.IMPORT and node.name == record.path
+        executed = record.source.executed(lines, importing=importing)
         node.blocks[record] |= sum(1 << index for index in executed)
         for index in executed:
+            names = record.source.blocks[index].names
             if index:
-                node.names |= record.source.blocks[index].names
+                node.names |= names
+            if names & READS_POSITIONS or (_is_test_code(record.path) and "lineno" in names):
+                node.reads_positions |= bool(index)
+                if not index and importing:
+                    node.needs.add(NeedRecord(Need.TEXT, record.path, record.sha))
 
     def _source(self, path: str) -> SourceRecord | None:
         if path not in self._sources:
@@ -204,17 +237,35 @@ class Builder:
                 names |= nodes[link].names
         return names
 
+    def _add_texts(self, nodes: Sequence[Node], tests: Sequence[tuple[RawTest, int]]) -> None:
+        """Let tests that look at positions or code objects depend on the text of their sources."""
+        by_path = import_places(nodes)
+        for _, place in tests if any(node.reads_positions for node in nodes) else ():
+            reached = reachable([place], nodes, by_path)
+            if not any(
+                nodes[number].reads_positions and nodes[number].kind is not Kind.IMPORT
+                for number in reached
+            ):
+                continue
+            nodes[place].needs |= {
+                NeedRecord(Need.TEXT, item.path, item.sha)
+                for number in reached
+                for item in nodes[number].blocks
+            }
+
     def _declare(
         self,
         nodes: Sequence[Node],
         tests: Sequence[tuple[RawTest, int]],
         declared: Mapping[str, Declared],
     ) -> None:
+        by_path = import_places(nodes)
+        starting = any(node.programs for node in nodes)
         for test, place in tests:
             wanted = declared.get(test.name, Declared())
             node = nodes[place]
-            if not wanted.inputs:
-                for number in reachable(place, nodes):
+            if starting and not wanted.inputs:
+                for number in reachable([place], nodes, by_path):
                     node.unseen |= {
                         f"{name} (left no record; declare the test's inputs)"
                         for name in nodes[number].programs

@@ -100,7 +100,13 @@ class Imports:
                 watch.note_in(segment, Need.CONTENT, path)
             recorder.enter(segment)
             try:
-                return original(loader, module)
+                result = original(loader, module)
+            except BaseException:
+                segment.failed = True
+                raise
+            else:
+                segment.failed = False
+                return result
             finally:
                 recorder.leave(segment)
                 self.on_imported(module)

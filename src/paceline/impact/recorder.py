@@ -68,6 +68,8 @@ class Segment:
     links: set[Segment] = field(default_factory=set)
     children: set[Child] = field(default_factory=set)
     unseen: set[str] = field(default_factory=set)
+    #: An import that ended in an error: it did not get to all that it needs.
+    failed: bool = False
 
 
 class Recorder:

@@ -30,6 +30,7 @@ class RawSegment:
     links: tuple[int, ...]
     children: tuple[Child, ...]
     unseen: tuple[str, ...]
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,7 @@ def _segment(entry: Any) -> RawSegment:
             for child in entry["children"]
         ),
         unseen=tuple(entry["unseen"]),
+        failed=entry["failed"],
     )
 
 
@@ -163,6 +165,7 @@ class Numbering:
             tuple(sorted(self._numbers[linked] for linked in segment.links)),
             tuple(sorted(segment.children, key=lambda child: child.process)),
             tuple(sorted(segment.unseen)),
+            segment.failed,
         )
 
 

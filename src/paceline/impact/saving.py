@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 
 from paceline.impact import records
-from paceline.impact.building import Node, reachable
+from paceline.impact.building import Node, import_places, reachable
 from paceline.impact.recorder import Kind
 from paceline.impact.recording import RawTest
 from paceline.impact.records import SegmentRecord
@@ -35,14 +35,15 @@ def save(
     numbers = {
         place: first + place for place, node in enumerate(nodes) if node.kind is not Kind.IMPORT
     }
-    wanted: set[int] = set()
-    for _, place in tests:
-        wanted |= reachable(place, nodes) if place not in wanted else set()
+    by_path = import_places(nodes)
+    wanted = reachable([place for _, place in tests], nodes, by_path)
     for place in sorted(wanted & numbers.keys()):
         record = _record(connection, nodes[place], nodes, numbers)
         records.insert_segment(connection, environment, record, numbers[place])
     next_number = first + len(nodes)
     for offset, (path, node) in enumerate(imports.items()):
+        if node.failed and _is_known(connection, environment, path):
+            continue  # an import that broke off says less than the one before it
         connection.execute(
             "DELETE FROM segment WHERE environment = ? AND kind = ? AND name = ?",
             (environment, Kind.IMPORT.value, path),
@@ -59,7 +60,11 @@ def save(
     for test, place in tests:
         status = test.status
         if status == "passed" and (
-            test.name not in marked or (disturbed and _is_disturbed(place, nodes))
+            test.name not in marked
+            or (
+                disturbed
+                and any(nodes[number].disturbed for number in reachable([place], nodes, by_path))
+            )
         ):
             status = "unfinished"
         connection.execute(
@@ -68,9 +73,10 @@ def save(
         )
 
 
-def _is_disturbed(place: int, nodes: Sequence[Node]) -> bool:
-    """Return whether the test builds on a file that someone changed while it ran."""
-    return any(nodes[number].disturbed for number in reachable(place, nodes))
+def _is_known(connection: sqlite3.Connection, environment: int, path: str) -> bool:
+    key = (environment, Kind.IMPORT.value, path)
+    query = "SELECT 1 FROM segment WHERE environment = ? AND kind = ? AND name = ?"
+    return connection.execute(query, key).fetchone() is not None
 
 
 def _merged_imports(nodes: Sequence[Node]) -> dict[str, Node]:

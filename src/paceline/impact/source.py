@@ -11,7 +11,7 @@ import ast
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 #: The name of a file's import-time block.
@@ -52,12 +52,18 @@ class Source:
     functions: Mapping[str, str]
     docstrings: str
 
-    def executed(self, lines: Iterable[int]) -> frozenset[int]:
-        """Return the indices of the blocks to which `lines` belong."""
+    def executed(self, lines: Iterable[int], *, importing: bool = False) -> frozenset[int]:
+        """Return the indices of the blocks to which `lines` belong.
+
+        `importing` says that they ran while this file was imported: then the one line of a
+        plain `def f(): return 1` was its definition.
+        """
         owners: dict[int, int] = {}
         shared: set[int] = set()
         # An inner function comes after the one around it, so the innermost wins.
         for index, block in enumerate(self.blocks[1:], start=1):
+            if importing and block.inline and block.name in self.functions:
+                continue
             owners.update(dict.fromkeys(range(block.first, block.last + 1), index))
             if block.inline:
                 shared.add(block.first)
@@ -82,12 +88,15 @@ class _Reader:
         self._blocks: list[Block] = []
         self._seen: Counter[str] = Counter()
         self._docstrings: list[str] = []
+        #: Docstrings that a decorator or a base class may read when the file is imported.
+        self._shown: list[str] = []
 
     def read(self, tree: ast.Module) -> Source:
         plain = _plain_functions(tree)
         kept = ast.Module([node for node in tree.body if node not in plain.values()], [])
         module = self._block(kept, MODULE, kept.body, (1, 0))
         functions = {name: self._signature(node) for name, node in plain.items()}
+        module = replace(module, digest=_digest([module.digest, *self._shown]))
         return Source((module, *self._blocks), functions, _digest(self._docstrings))
 
     def _signature(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
@@ -101,16 +110,14 @@ class _Reader:
         parts: list[str] = []
         names: set[str] = set()
         prefix = "" if name == MODULE else f"{name}.<locals>."
-        body = self._without_docstring(node, body, parts)
+        body = self._without_docstring(node, body)
         for statement in body:
             self._dump(statement, prefix, parts, names)
         inline = not isinstance(node, ast.Module) and lines[0] == getattr(node, "lineno", 0)
         return Block(name, _digest(parts), *lines, inline, frozenset(names))
 
-    def _without_docstring(
-        self, node: ast.AST, body: list[ast.stmt], parts: list[str]
-    ) -> list[ast.stmt]:
-        """Take the docstring out of `body`; keep it in `parts` where a decorator may read it."""
+    def _without_docstring(self, node: ast.AST, body: list[ast.stmt]) -> list[ast.stmt]:
+        """Take the docstring out of `body`, and keep it apart."""
         first = body[0] if body else None
         if not (
             isinstance(first, ast.Expr)
@@ -123,7 +130,7 @@ class _Reader:
             or getattr(node, "bases", [])
             or getattr(node, "keywords", [])
         )
-        (parts if seen else self._docstrings).append(first.value.value)
+        (self._shown if seen else self._docstrings).append(first.value.value)
         return body[1:]
 
     def _dump(self, node: Any, prefix: str, parts: list[str], names: set[str]) -> None:
@@ -144,7 +151,7 @@ class _Reader:
                     self._function(node, prefix)
                     continue
                 if key == "body" and isinstance(node, ast.ClassDef):
-                    value = self._without_docstring(node, node.body, parts)
+                    value = self._without_docstring(node, node.body)
                 self._dump(value, scope if key == "body" else prefix, parts, names)
             parts.append(";")
         else:

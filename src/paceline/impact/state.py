@@ -1,31 +1,51 @@
 """State that outlives a test: what a test leaves behind in modules, classes and fixtures.
 
 A later test that uses it did not run the code that made it. After each test the visible state
-of the project's modules is compared with what it was. Only identities, sizes and hashes of
-plain values are kept, so nothing is kept alive. State is followed `DEPTH` steps from a global;
-what lies deeper, or inside objects of C extensions, is not seen.
+of the project's modules is compared with what it was: of modules that the test ran code in all
+that is reachable within `DEPTH` steps, of the others what their globals are and how large. Only
+identities, sizes and plain values are kept, so nothing is kept alive.
 """
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from types import BuiltinFunctionType, FunctionType, MappingProxyType, MethodType, ModuleType
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import islice
+from types import (
+    BuiltinFunctionType,
+    FunctionType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
+    MethodType,
+    ModuleType,
+    WrapperDescriptorType,
+)
 from typing import Any, Final
 
-#: Steps from a global: its attribute, that one's items ...
-DEPTH: Final = 4
+#: Steps from a global or an attribute of one: its items, their attributes ...
+DEPTH: Final = 3
 
 #: Members of one container that are followed; its size always counts.
 BREADTH: Final = 100
 
+#: Values that are compared by value.
 _PLAIN: Final = frozenset((int, float, str, bytes, bool, type(None), complex))
+#: Values without state of their own.
 _OPAQUE: Final = frozenset(
-    (ModuleType, BuiltinFunctionType, MethodType, property, classmethod, staticmethod)
-)
+    (
+        *_PLAIN, ModuleType, BuiltinFunctionType, MethodType, property, classmethod, staticmethod,
+        re.Pattern, WrapperDescriptorType, MemberDescriptorType, GetSetDescriptorType, object,
+    )
+)  # fmt: skip
+_CONTAINERS: Final = (dict, list, set, deque)
 
 #: Packages whose objects keep books of their own that no test result depends on.
-_BOOKKEEPING: Final = ("logging", "_pytest", "pytest", "re", "typing", "warnings", "threading")
+_BOOKKEEPING: Final = ("logging", "_pytest", "pytest", "typing", "warnings", "threading")
+
+#: Print of each global, or of an attribute of one ("name\0attribute").
+Prints = dict[str, object]
 
 
 class State:
@@ -33,123 +53,197 @@ class State:
 
     def __init__(self, counts: Callable[[str], bool]) -> None:
         self._counts = counts
-        self._prints: dict[str, int] = {}
+        self._deep: dict[str, Prints] = {}
+        self._shallow: dict[str, tuple[object, ...]] = {}
         self._own_types: dict[type, bool] = {}
+        self._dull_classes: dict[int, tuple[int, ...]] = {}
         #: Values of fixtures that outlive a test, by the fixture's name.
         self.fixtures: dict[str, Any] = {}
 
     def add(self, module: ModuleType) -> None:
         """Take the state of `module`, just imported, as its first."""
-        self._prints.update(self._module(module))
+        self._deep[module.__name__] = self._module(module)
+        self._shallow[module.__name__] = _shallow(module)
 
-    def changed(self) -> set[str]:
-        """Return the names of globals, attributes and fixtures that changed since the last call."""
-        prints: dict[str, int] = {}
-        for module in self._modules():
-            prints.update(self._module(module))
+    def changed(self, executed: Collection[str]) -> set[str]:
+        """Return the names of globals, attributes and fixtures that changed since the last call.
+
+        `executed` are the files in which code ran since then. What was not there at the last
+        call has not changed.
+        """
+        found: set[str] = set()
+        for path, module in self._modules():
+            name = module.__name__
+            shallow = _shallow(module)
+            if path not in executed and self._shallow.get(name, shallow) == shallow:
+                continue
+            self._shallow[name] = shallow
+            self._compare(name, self._module(module), found)
         for name, value in self.fixtures.items():
-            prints[f"\0{name}"] = self._print(value, DEPTH, set())
-            prints.update(self._members(f"\0{name}", value))
-        before, self._prints = self._prints, prints
-        if before == prints:
-            return set()
-        known = {key.partition("\0")[0] for key in before}
-        return {
-            key.rpartition("\0")[2]
-            for key in before.keys() | prints.keys()
-            if before.get(key) != prints.get(key) and key.partition("\0")[0] in known
-        }
+            self._compare(f"\0{name}", dict(self._global(name, value)), found)
+        return found
 
-    def _modules(self) -> Iterator[ModuleType]:
+    def _compare(self, key: str, prints: Prints, found: set[str]) -> None:
+        before = self._deep.get(key)
+        self._deep[key] = prints
+        if before is not None and before != prints:
+            for name in before.keys() | prints.keys():
+                if before.get(name) != prints.get(name):
+                    found.update(name.split("\0"))
+
+    def _modules(self) -> Iterator[tuple[str, ModuleType]]:
         for module in list(sys.modules.values()):
-            path = getattr(module, "__file__", None)
-            if isinstance(path, str) and isinstance(module, ModuleType) and self._counts(path):
-                yield module
+            if type(module) is not ModuleType:
+                continue  # a stand-in, which may do anything when it is asked
+            path = module.__dict__.get("__file__")
+            if isinstance(path, str) and self._counts(path):
+                yield path, module
 
-    def _module(self, module: ModuleType) -> dict[str, int]:
-        prints: dict[str, int] = {}
-        for name, value in list(vars(module).items()):
+    def _module(self, module: ModuleType) -> Prints:
+        prints: Prints = {}
+        home = module.__name__
+        for name, value in list(module.__dict__.items()):
             kind = type(value)
-            if kind in _OPAQUE or name.startswith("__"):
-                continue
-            key = f"{module.__name__}\0{name}"
             if kind in _PLAIN:
-                prints[key] = hash(value)
+                prints[name] = value
+            elif kind is FunctionType and not _has_state(value):
+                prints[name] = id(value)
+            elif kind in _OPAQUE or name[:2] == "__":
                 continue
-            prints[key] = self._print(value, DEPTH, set())
-            if getattr(value, "__module__", "") == module.__name__:
-                prints.update(self._members(key, value))
+            elif isinstance(value, type) and value.__module__ != home:
+                prints[name] = id(value)  # looked at where it was defined
+            else:
+                prints.update(self._global(name, value))
         return prints
 
-    def _members(self, key: str, value: Any) -> dict[str, int]:
-        """Return a print for each attribute, since code may reach it without the global's name."""
-        if isinstance(value, FunctionType) or not self._is_own(value):
-            return {}
-        return {
-            f"{key}\0{name}": self._print(member, DEPTH - 1, set())
+    def _global(self, name: str, value: Any) -> Iterator[tuple[str, object]]:
+        """Yield the print of a global and, since code may reach them directly, its attributes."""
+        kind = type(value)
+        if isinstance(value, type) and self._is_dull(value):
+            yield name, (id(value), self._dull_classes[id(value)])
+        elif kind is not FunctionType and kind not in _CONTAINERS and self._is_own(value):
+            members = list(vars(value).items())
+            yield name, (id(value), len(members))
+            for attribute, member in members:
+                if attribute[:2] != "__":
+                    yield f"{name}\0{attribute}", self._print(member, DEPTH, set())
+        else:
+            yield name, self._print(value, DEPTH, set())
+
+    def _is_dull(self, value: type) -> bool:
+        """Return whether a class holds nothing but methods and the like."""
+        identities = tuple(map(id, vars(value).values()))
+        if self._dull_classes.get(id(value)) == identities:
+            return True
+        self._dull_classes.pop(id(value), None)
+        if all(
+            (type(member) in _OPAQUE and type(member) not in _PLAIN)
+            or (type(member) is FunctionType and not _has_state(member))
             for name, member in list(vars(value).items())
-            if not name.startswith("__") and not isinstance(member, FunctionType)
-        }
+            if name[:2] != "__"
+        ):
+            self._dull_classes[id(value)] = identities
+            return True
+        return False
 
     def _is_own(self, value: Any) -> bool:
         kind = value if isinstance(value, type) else type(value)
         known = self._own_types.get(kind)
         if known is None:
-            module = sys.modules.get(getattr(kind, "__module__", ""))
+            module = sys.modules.get(getattr(kind, "__module__", None) or "")
             path = getattr(module, "__file__", None)
             known = isinstance(path, str) and self._counts(path) and hasattr(value, "__dict__")
             self._own_types[kind] = known
         return known
 
-    def _print(self, value: Any, depth: int, seen: set[int]) -> int:
-        """Return a number that changes with what is visible of `value`."""
+    def _print(self, value: Any, depth: int, seen: set[int]) -> object:
+        """Return something that changes with what is visible of `value`."""
         kind = type(value)
         if kind in _PLAIN:
-            return hash(value)
+            return value
         identity = id(value)
-        if kind in _OPAQUE or depth == 0 or identity in seen:
+        stateless = kind in _OPAQUE or (kind is FunctionType and not _has_state(value))
+        if stateless or depth == 0 or identity in seen:
             return identity
         seen.add(identity)
-        parts: list[int] = [identity]
-        if isinstance(value, (list, tuple, set, frozenset)) or kind.__name__ == "deque":
-            parts.append(len(value))
-            parts += [self._print(item, depth - 1, seen) for item in _some(value)]
-        elif isinstance(value, (dict, MappingProxyType)):
-            parts.append(len(value))
-            parts += [self._print(item, depth - 1, seen) for item in _some(value.values())]
-        elif hasattr(kind, "cache_info"):  # functools.lru_cache: a miss stored a value
-            parts.append(value.cache_info().misses)
-        if isinstance(value, FunctionType):
-            parts += [self._print(item, depth - 1, seen) for item in _function_state(value)]
-        elif self._is_own(value) or not getattr(kind, "__module__", "").startswith(_BOOKKEEPING):
-            parts += self._attributes(value, depth, seen)
-        return hash(tuple(parts))
+        if kind is dict:
+            return self._items(identity, len(value), value.values(), depth, seen)
+        if kind in (list, tuple, set, frozenset, deque):
+            return self._items(identity, len(value), value, depth, seen)
+        if kind is FunctionType:
+            state = _function_state(value)
+            return self._items(identity, len(state), state, depth, seen)
+        return self._object(value, kind, depth, seen)
 
-    def _attributes(self, value: Any, depth: int, seen: set[int]) -> list[int]:
+    def _items(
+        self, identity: int, size: int, items: Iterable[Any], depth: int, seen: set[int]
+    ) -> object:
+        below = depth - 1
         try:
-            members: Mapping[str, Any] = vars(value)
-        except TypeError:
-            return []
-        if isinstance(value, type) and not self._is_own(value):
-            return []
-        below = depth - 1 if self._is_own(value) else min(depth - 1, 2)
-        return [
-            self._print(member, below, seen)
-            for name, member in list(members.items())
-            if not name.startswith("__")
-        ]
+            return (
+                identity,
+                size,
+                *[
+                    item
+                    if (kind := type(item)) in _PLAIN
+                    else id(item)
+                    if kind in _OPAQUE
+                    else self._print(item, below, seen)
+                    for item in islice(items, BREADTH)
+                ],
+            )
+        except RuntimeError:  # changed by another thread at this moment
+            return (identity, size)
+
+    def _object(self, value: Any, kind: type, depth: int, seen: set[int]) -> object:
+        identity = id(value)
+        own = self._is_own(value)
+        if isinstance(value, type) and not own:
+            return identity
+        parts: list[object] = [identity]
+        if hasattr(kind, "cache_info"):  # functools.lru_cache: a miss stored a value
+            parts.append(value.cache_info().misses)
+        elif isinstance(value, _CONTAINERS):
+            items = value.values() if isinstance(value, dict) else value
+            parts.append(self._items(identity, len(value), items, depth, seen))
+        if own or not (kind.__module__ or "").startswith(_BOOKKEEPING):
+            try:
+                members = vars(value)
+            except TypeError:
+                return tuple(parts)
+            # Of a foreign object only what it holds directly: the rest is its own business.
+            below = depth if own else min(depth, 2)
+            values = [
+                member
+                for name, member in list(members.items())
+                if name[:2] != "__" and type(member) is not FunctionType
+            ]
+            parts.append(self._items(identity, len(members), values, below, seen))
+        return tuple(parts)
 
 
-def _some(items: Any) -> list[Any]:
-    try:
-        return [item for _, item in zip(range(BREADTH), items, strict=False)]
-    except RuntimeError:  # changed by another thread
-        return []
+def _shallow(module: ModuleType) -> tuple[object, ...]:
+    """Return what the globals are and how large, as far as one step shows it."""
+    values = list(module.__dict__.values())
+    sizes = [len(value) for value in values if type(value) in _CONTAINERS]
+    plain = [value for value in values if type(value) in _PLAIN]
+    return (*map(id, values), *sizes, *plain)
+
+
+def _has_state(function: FunctionType) -> bool:
+    """Return whether calls can leave something in the function itself."""
+    if function.__closure__ or function.__dict__:
+        return True
+    defaults = function.__defaults__
+    if defaults and not all(type(value) in _OPAQUE for value in defaults):
+        return True
+    keywords = function.__kwdefaults__ or {}
+    return not all(type(value) in _OPAQUE for value in keywords.values())
 
 
 def _function_state(function: FunctionType) -> list[Any]:
     """Return where a function can keep state: attributes, defaults, enclosed variables."""
-    state: list[Any] = [*vars(function).values()]
+    state: list[Any] = [*function.__dict__.values()]
     state += function.__defaults__ or ()
     state += (function.__kwdefaults__ or {}).values()
     for cell in function.__closure__ or ():

@@ -13,6 +13,7 @@ import pathlib
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final
 
@@ -88,6 +89,19 @@ class Watch:
         while self._undo:
             self._undo.pop()()
 
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Note nothing in this block: it is our own work."""
+        before = getattr(self._busy, "on", False)
+        self._busy.on = True
+        try:
+            yield
+        finally:
+            self._busy.on = before
+
+    def _listening(self) -> bool:
+        return self.recorder.active and not getattr(self._busy, "on", False)
+
     def note(self, need: Need, path: str) -> None:
         """Note that the current segment needs `path` (or variable) in this way."""
         if need is Need.VARIABLE or not self.own_work(path):
@@ -129,7 +143,7 @@ class Watch:
 
     def asked_by_tool(self, depth: int) -> bool:
         """Return whether the nearest code outside the standard library is a test tool."""
-        frame: FrameType | None = sys._getframe(depth)
+        frame = _frame(depth + 1)
         while frame is not None:
             filename = frame.f_code.co_filename
             owner = self._owners.get(filename, "")
@@ -155,7 +169,7 @@ class Watch:
 
     def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
         handler = self._handlers.get(event)
-        if handler is None or not self.recorder.active or getattr(self._busy, "on", False):
+        if handler is None or not self._listening():
             return
         self._busy.on = True
         try:
@@ -189,7 +203,7 @@ class Watch:
         """Return whether the import system opens `path` to run it."""
         if not path.endswith(_IMPORTED):
             return False
-        frame: FrameType | None = sys._getframe(3)
+        frame = _frame(4)
         while frame is not None and frame.f_code.co_filename.startswith("<frozen importlib"):
             if frame.f_code.co_name in ("get_code", "create_module", "_load_unlocked"):
                 return True
@@ -201,7 +215,8 @@ class Watch:
         path = self._path("." if given is None or given == "" else given)
         if path is None or not self.scope.counts(path):
             return
-        if sys._getframe(2).f_code.co_filename.startswith("<frozen importlib"):
+        frame = _frame(3)
+        if frame is None or frame.f_code.co_filename.startswith("<frozen importlib"):
             return
         if not self.asked_by_tool(3):
             self.note(Need.LISTING, path)
@@ -228,16 +243,18 @@ class Watch:
         self.recorder.current.unseen.add(f"os.system({os.fsdecode(arguments[0])!r})")
 
     def _traced(self, _: tuple[Any, ...]) -> None:
-        frame = sys._getframe(2)
-        while frame.f_code.co_filename.endswith(("threading.py", "bdb.py")) and frame.f_back:
+        frame = _frame(3)
+        while frame is not None and frame.f_code.co_filename.endswith(("threading.py", "bdb.py")):
             frame = frame.f_back
+        if frame is None:
+            return  # a new thread that installs the tracer it was given
         module = frame.f_globals.get("__name__", "")
         if not module.startswith(("coverage.", "paceline.", "_pytest.", "testmon.")):
             self.recorder.current.unseen.add("replaces the tracer (sys.settrace)")
 
     def _asking(self, original: Any) -> Any:
         def ask(path: Any, *args: Any, **kwargs: Any) -> Any:
-            if self.recorder.active and not getattr(self._busy, "on", False):
+            if self._listening():
                 self._busy.on = True
                 try:
                     name = self._path(path) if "dir_fd" not in kwargs else None
@@ -262,7 +279,7 @@ class Watch:
 
     def _reading_source(self, original: Any) -> Any:
         def getlines(filename: str, module_globals: Any = None) -> Any:
-            if self.recorder.active and not getattr(self._busy, "on", False):
+            if self._listening():
                 self._busy.on = True
                 try:
                     path = self._path(filename)
@@ -278,7 +295,7 @@ class Watch:
         def __getitem__(environ: Any, key: Any) -> Any:
             if isinstance(key, (str, bytes)) and self.recorder.active:
                 name = os.fsdecode(key)
-                if not is_volatile(name) and not self.asked_by_tool(2):
+                if self._listening() and not is_volatile(name) and not self.asked_by_tool(2):
                     self.note(Need.VARIABLE, name)
             return original(environ, key)
 
@@ -286,9 +303,17 @@ class Watch:
 
     def _all_variables(self, original: Any) -> Any:
         def every(environ: Any) -> Iterator[str]:
-            if self.recorder.active and not self.asked_by_tool(2):
+            if self._listening() and not self.asked_by_tool(2):
                 self.note(Need.VARIABLE, ALL_VARIABLES)
             result: Iterator[str] = original(environ)
             return result
 
         return every
+
+
+def _frame(depth: int) -> FrameType | None:
+    """Return the frame that many steps above this one, None if the stack ends before."""
+    try:
+        return sys._getframe(depth)
+    except ValueError:
+        return None

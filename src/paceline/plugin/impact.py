@@ -108,6 +108,10 @@ class Impact:
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
         """Decide what can be left out, once all plugins and options are known."""
+        with self.watch.aside():
+            self._configure(config)
+
+    def _configure(self, config: pytest.Config) -> None:
         from paceline.impact.children import Children
         from paceline.plugin.recording import SegmentHooks
         from paceline.plugin.testmon import share_trace
@@ -226,7 +230,8 @@ class Impact:
         self.recorder.active = False
         if not session.config.option.collectonly:
             complete, partial = self._collected_files(session.config)
-            self._run.finish(recording, self._all_declared(), complete, partial)
+            with self.watch.aside():
+                self._run.finish(recording, self._all_declared(), complete, partial)
 
     def _hand_over(self, recording: Any) -> None:
         self.recorder.active = False

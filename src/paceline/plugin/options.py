@@ -36,6 +36,8 @@ def is_worker(config: pytest.Config) -> bool:
 
 def settle_workers(option: argparse.Namespace) -> None:
     """Set the number of xdist workers, unless addopts or the user chose one or asked for pdb."""
+    if not hasattr(option, "numprocesses"):
+        return  # -p no:xdist
     chosen = option.numprocesses is not None or option.tx or option.usepdb
     if option.paceline_group and not chosen and option.paceline_workers > 0:
         option.numprocesses = option.paceline_workers

@@ -109,7 +109,7 @@ class SegmentHooks:
                 segment.links.add(imported[path])
 
     def _note_state(self, segment: Segment) -> None:
-        names = self.state.changed()
+        names = self.state.changed({*segment.code, *segment.early})
         if names:
             self._changes.append((len(self._order), segment, names))
 
