@@ -330,3 +330,36 @@ def test_did_you_mean_never_crashes(word: str) -> None:
     known = schema.hints(Config)
     assert schema.did_you_mean(word, known) in {"", *known}
     assert schema.dotted("tool", word).startswith("tool.")
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("90", "found 90, allowed: a table of paths and numbers"),
+        ('{"src/a" = 101}', '"src/a": found 101, allowed: a number from 0 to 100'),
+        ('{a = "much"}', '"a": found "much", allowed: a number from 0 to 100'),
+    ],
+)
+def test_limits_of_paths_are_checked(tmp_path: Path, value: str, found: str) -> None:
+    """A limit of a path that is no percentage is shown with its path."""
+    text = refusal(tmp_path, f"[tool.paceline]\nfail_under_paths = {value}\n")
+    assert f"tool.paceline.fail_under_paths: {found}" in text
+
+
+def test_coverage_limits_are_read(tmp_path: Path) -> None:
+    """The limits of paths, of changed lines and of the drop arrive as numbers; off by default."""
+    config = load(tmp_path)
+    assert (config.fail_under_paths, config.diff_fail_under, config.max_drop) == ((), 0.0, 100.0)
+    text = 'fail_under_paths = {"src/a" = 95, "a.b" = 90.5}\ndiff_fail_under = 80\nmax_drop = 0'
+    config = load(write(tmp_path, f"[tool.paceline]\n{text}\n"))
+    assert config.fail_under_paths == (("src/a", 95.0), ("a.b", 90.5))
+    assert (config.diff_fail_under, config.max_drop) == (80.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("versions", "newest"),
+    [((), None), (("3.9", "3.13", "3.10"), "3.13"), (("pypy3.10", "3.13t"), "pypy3.10")],
+)
+def test_the_newest_python(tmp_path: Path, versions: tuple[str, ...], newest: str | None) -> None:
+    """Versions are compared by number; without a plain one the first stands for all."""
+    assert Config(tmp_path, python=versions).newest_python == newest

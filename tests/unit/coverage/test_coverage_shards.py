@@ -297,3 +297,24 @@ def test_a_missing_plugin_is_said(project: Project) -> None:
         evidence.write(folder(project, index), project.root)
     with pytest.raises(IncompleteEvidence, match="no_such_plugin"):
         combine(project)
+
+
+PLUGIN = """\
+    from coverage import CoveragePlugin
+
+    class Excludes(CoveragePlugin):
+        def configure(self, config):
+            config.set_option("report:exclude_lines", ["return -1"])
+
+    def coverage_init(registry, options):
+        registry.add_configurer(Excludes())
+    """
+
+
+def test_the_projects_plugins_count(project: Project) -> None:
+    """A coverage plugin, here one of the project's own, decides what is excluded."""
+    project.write({"pyproject.toml": SETTINGS + 'plugins = ["excludes"]\n', "excludes.py": PLUGIN})
+    for index in (1, 2):
+        evidence.write(folder(project, index), project.root)
+    found = combine(project).files["work.py"]
+    assert (found.excluded, found.missing) == (frozenset({6}), frozenset())
