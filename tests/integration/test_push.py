@@ -377,3 +377,20 @@ def test_a_folder_of_hooks_that_is_configured(repository: PushedProject, tmp_pat
     other.git("commit", "-q", "-m", "other")
     other.git("remote", "add", "origin", str(repository.remote))
     assert push(other, "origin", "main:from-other").exit_code == 0
+
+
+def test_a_project_that_is_a_submodule(repository: PushedProject, tmp_path: Path) -> None:
+    """A submodule has a hook of its own, which checks what the submodule pushes."""
+    outer = PushedProject(tmp_path / "outer")
+    outer.git("init", "-q", "-b", "main")
+    allowed = ("-c", "protocol.file.allow=always")
+    outer.git(*allowed, "submodule", "--quiet", "add", str(repository.remote), "inner")
+    inner = PushedProject(outer.root / "inner")
+    inner.git("checkout", "-q", ".")
+    assert "modules/inner/hooks" in inner.invoke("hooks.install").output
+    inner.commit("bad", {"code.txt": "bad\n"})
+    refused(push(inner))
+    inner.write({"code.txt": "good\n"})
+    refused(push(inner))
+    inner.commit("good", {"code.txt": "good again\n"})
+    accepted(push(inner))

@@ -363,3 +363,56 @@ def test_coverage_limits_are_read(tmp_path: Path) -> None:
 def test_the_newest_python(tmp_path: Path, versions: tuple[str, ...], newest: str | None) -> None:
     """Versions are compared by number; without a plain one the first stands for all."""
     assert Config(tmp_path, python=versions).newest_python == newest
+
+
+def test_steps_of_ones_own_are_checked(tmp_path: Path) -> None:
+    """Kinds, needs, variables and limits of steps are read, and each mistake is named."""
+    good = """\
+[tool.paceline.steps.docs]
+run = ["make docs"]
+kind = "fixes"
+needs = ["lint"]
+optional-tool = "make"
+env = { LANG = "C" }
+timeout = 5
+weight = 2
+[tool.paceline.prepush]
+budget = "2m"
+"""
+    config = load(write(tmp_path, good))
+    docs = config.step("docs")
+    assert (docs.kind, docs.needs, docs.optional_tool) == ("fixes", ("lint",), "make")
+    assert (docs.env, docs.timeout, docs.weight) == ((("LANG", "C"),), 5.0, 2)
+    assert config.prepush.budget_seconds == 120.0
+    bad = """\
+[tool.paceline.steps.docs]
+run = ["make docs"]
+kind = "fix"
+needs = ["lnt"]
+env = { LANG = 1 }
+[tool.paceline.steps.a]
+run = ["x"]
+needs = ["b"]
+[tool.paceline.steps.b]
+run = ["x"]
+needs = ["a"]
+[tool.paceline.steps.coverage]
+run = ["x"]
+[tool.paceline.prepush]
+budget = "1 minute"
+"""
+    assert refusal(tmp_path, bad) == (
+        """\
+error: pyproject.toml: tool.paceline.steps.docs.kind: found "fix", allowed: "reads", "fixes"
+       did you mean "fixes"?
+error: pyproject.toml: tool.paceline.steps.docs.env: found {"LANG": 1}, allowed: a table of strings
+error: pyproject.toml: tool.paceline.prepush.budget: found "1 minute", \
+allowed: a time like "60s" or "5m"
+error: pyproject.toml: tool.paceline.steps.docs.needs: found "lnt", which is no step
+       did you mean "lint"?
+error: pyproject.toml: tool.paceline.steps.a.needs: found "a", which needs itself in the end
+error: pyproject.toml: tool.paceline.steps.b.needs: found "b", which needs itself in the end
+error: pyproject.toml: tool.paceline.steps.coverage.run: found "coverage", \
+which is the name of something else
+7 problems; nothing was run."""
+    )
