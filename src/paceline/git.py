@@ -181,14 +181,16 @@ def _entries(text: str | None, oid_column: int) -> dict[str, str] | None:
         fields, _, path = line.partition("\t")
         columns = fields.split(" ")
         path += "/" if columns[0] == GITLINK else ""
-        found[path] = f"{columns[0]} {columns[oid_column]}"
+        if not _is_bytecode(path):
+            found[path] = f"{columns[0]} {columns[oid_column]}"
     return found
 
 
 def differences(root: Path) -> list[str] | None:
     """Return the paths, from the top, that differ from HEAD, untracked files too; None: unknown.
 
-    Files that git was told to take for unchanged differ as well: nobody knows.
+    Python's bytecode does not count. Files that git was told to take for unchanged differ as
+    well: nobody knows.
     """
     status = git(
         root,
@@ -198,7 +200,14 @@ def differences(root: Path) -> list[str] | None:
     flagged = _flagged(root)
     if status is None or flagged is None:
         return None
-    return sorted({entry[3:] for entry in status.split("\0") if entry} | set(flagged))
+    entries = filter(None, status.split("\0"))
+    names = {e[3:] for e in entries if not (e.startswith("?? ") and _is_bytecode(e[3:]))}
+    return sorted(names | set(flagged))
+
+
+def _is_bytecode(path: str) -> bool:
+    # Python's cache is no content, and not every project tells git to ignore it
+    return "/__pycache__/" in f"/{path}"
 
 
 def _flagged(root: Path) -> list[str] | None:

@@ -26,6 +26,8 @@ PROGRAM = """\
 import os, sys, time
 from pathlib import Path
 
+import helper  # leaves bytecode, which this project does not tell git to ignore
+
 for word in sys.argv[1:]:
     if word == "fix":
         Path("code.txt").write_text(Path("code.txt").read_text().replace("ugly", "nice"))
@@ -43,7 +45,7 @@ def made(root: Path, steps: str) -> PushedProject:
     project = PushedProject(root)
     run = f'"{sys.executable}", "program.py"'
     project.write({"pyproject.toml": HEAD + steps.replace("@", run), "program.py": PROGRAM})
-    project.write({"code.txt": "nice\n", ".gitignore": "__pycache__/\n"})
+    project.write({"code.txt": "nice\n", "helper.py": ""})
     project.publish()
     return project
 
@@ -152,7 +154,7 @@ def test_a_project_below_the_top_of_its_repository(tmp_path: Path) -> None:
     inner = PushedProject(outer.root / "part one")
     run = f'"{sys.executable}", "program.py"'
     text = HEAD + f'[tool.paceline.steps.own]\nrun = [[{run}, "fail"]]\ninputs = ["code.txt"]\n'
-    inner.write({"pyproject.toml": text, "program.py": PROGRAM, "code.txt": ""})
+    inner.write({"pyproject.toml": text, "program.py": PROGRAM, "helper.py": "", "code.txt": ""})
     outer.publish()
     done = inner.invoke("hooks.install")
     assert done.exit_code == 0, done.output

@@ -159,3 +159,33 @@ def test_project_files_without_git(tmp_path: Path) -> None:
         "pyproject.toml",
         "tasks.py",
     ]
+
+
+def test_content_is_what_a_commit_of_everything_would_hold(tmp_path: Path) -> None:
+    """Edits and untracked files count, ignored files and bytecode do not; nothing is written."""
+    project = repository(tmp_path)
+    project.write({"a.txt": "1", ".gitignore": "junk\n", "pkg/__pycache__/a.pyc": "x"})
+    project.git("add", "a.txt", ".gitignore")
+    project.git("commit", "-q", "-m", "first")
+    project.git("add", "noxfile.py", "tasks.py", "pyproject.toml")
+    project.git("commit", "-q", "-m", "rest")
+    assert git.differences(tmp_path) == []
+    assert git.content(tmp_path) == git.listing(tmp_path, "HEAD")
+    project.write({"a.txt": "2", "new ä.txt": "3", "junk": "4"})
+    now = git.content(tmp_path)
+    assert git.differences(tmp_path) == ["a.txt", "new ä.txt"]
+    status = project.git("status", "--porcelain")
+    project.git("add", "a.txt", "new ä.txt")
+    project.git("commit", "-q", "-m", "all of it")
+    assert now == git.listing(tmp_path, "HEAD")
+    assert "?? " in status  # the index was left alone
+
+
+def test_content_is_unknown_where_git_looks_away(tmp_path: Path) -> None:
+    """A file marked assume-unchanged differs by definition, and the content is unknown."""
+    project = repository(tmp_path)
+    commit(project)
+    project.git("update-index", "--assume-unchanged", "tasks.py")
+    assert git.differences(tmp_path) == ["tasks.py"]
+    assert git.content(tmp_path) is None
+    assert git.content(tmp_path / "..") is None

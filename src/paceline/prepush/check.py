@@ -136,9 +136,8 @@ class _Planner:
         return self.wish.full or bool(self.wish.only)
 
     def _checks(self) -> list[PlannedStep]:
-        wanted = (step for step in self.config.steps if step.prepush and self._wanted(step.name))
-        steps = [self._with_command(step) for step in wanted]
-        planned = [plan_step(step, self.change, self._full) for step in steps]
+        steps = [s for s in self.config.steps if s.prepush and self._wanted(s.name)]
+        planned = [self._planned(step) for step in steps]
         if all(step.skip for step in planned):
             return planned  # nothing will run: the tools need not be installed
         ready = environment.tools(self.config)
@@ -147,10 +146,15 @@ class _Planner:
             for step, configured in zip(planned, steps, strict=True)
         ]
 
-    def _with_command(self, step: Step) -> Step:
+    def _planned(self, step: Step) -> PlannedStep:
         if step.name != "deps" or step.run:
-            return step
-        return replace(step, run=(environment.consistency_command(self.config),))
+            return plan_step(step, self.change, self._full)
+        named = replace(step, run=(("uv", "pip", "check"),))
+        planned = plan_step(named, self.change, self._full)
+        if planned.skip:
+            return planned
+        # only now: the real command needs the tests' environment, which may have to be made
+        return replace(planned, commands=(environment.consistency_command(self.config),))
 
     def _ready(self, step: PlannedStep, tool: str, ready: environment.Environment) -> PlannedStep:
         env = {**ready.variables, **step.settings}
