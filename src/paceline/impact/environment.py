@@ -5,11 +5,12 @@ Records of one environment say nothing about another, so each has its own.
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from paceline.impact.inputs import digest
@@ -17,23 +18,55 @@ from paceline.impact.inputs import digest
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The digest that names an environment, and a line for people."""
+    """What makes up an environment.
 
-    digest: str
-    detail: str
+    `prefix` is where Python is installed, `python` its implementation and version, `folders`
+    where packages are installed, `options` pytest options that change how a test ends,
+    `profile` the test group (or "" for a plain pytest).
+    """
+
+    prefix: str
+    python: str
+    machine: str
+    folders: tuple[str, ...]
+    options: tuple[str, ...]
+    profile: str
+
+    def digest(self) -> str:
+        """Return the name of the environment, from the packages that are installed now."""
+        parts = [self.python, self.machine, *self.options, *installed(self.folders)]
+        return digest("\0".join(parts).encode("utf-8", "surrogateescape"))
+
+    def as_text(self) -> str:
+        """Return what `from_text` reads."""
+        return json.dumps(asdict(self), sort_keys=True)
 
 
-def surroundings(options: Mapping[str, str]) -> Surroundings:
-    """Describe this process's environment; `options` are pytest options that change outcomes."""
-    python = f"{platform.python_implementation()} {platform.python_version()}"
-    machine = f"{sys.platform} {platform.machine()}"
-    packages = installed(sys.path)
-    chosen = sorted(f"{name}={value}" for name, value in options.items())
-    parts = [python, machine, *packages, *chosen]
+def surroundings(options: Mapping[str, str], profile: str) -> Surroundings:
+    """Describe this process's environment."""
     return Surroundings(
-        digest("\0".join(parts).encode("utf-8", "surrogateescape")),
-        f"{python} on {machine}, {len(packages)} packages",
+        os.path.abspath(sys.prefix),
+        f"{platform.python_implementation()} {platform.python_version()}",
+        f"{sys.platform} {platform.machine()}",
+        tuple(path for path in dict.fromkeys(sys.path) if _has_packages(path)),
+        tuple(sorted(f"{name}={value}" for name, value in options.items())),
+        profile,
     )
+
+
+def from_text(text: str) -> Surroundings:
+    """Return what `as_text` wrote; raise ValueError, KeyError or TypeError if it is damaged."""
+    data = json.loads(text)
+    for key in ("folders", "options"):
+        data[key] = tuple(data[key])
+    return Surroundings(**data)
+
+
+def _has_packages(folder: str) -> bool:
+    try:
+        return any(name.endswith((".dist-info", ".egg-info")) for name in os.listdir(folder or "."))
+    except OSError:
+        return False
 
 
 def installed(folders: Iterable[str]) -> list[str]:

@@ -139,9 +139,14 @@ def project_files(root: Path) -> Iterator[str]:
             yield name if place == "." else f"{place}/{name}".replace(os.sep, "/")
 
 
-def modules(root: Path) -> list[str]:
-    """Return the files below `root` that Python could import."""
-    return [name for name in project_files(root) if name.endswith(MODULE_SUFFIXES)]
+def files(root: Path) -> list[str]:
+    """Return the files below `root`, without what test runs themselves leave behind."""
+    return [
+        name
+        for name in project_files(root)
+        if not name.rpartition("/")[2].startswith((".coverage", ".testmondata"))
+        and not name.endswith((".pyc", ".log"))
+    ]
 
 
 def configuration(root: Path) -> str:
@@ -181,6 +186,6 @@ _READERS: Final[Mapping[Need, Callable[[str], str]]] = {
     Need.EXISTS: _existence,
     Need.STAT: _status,
     Need.DECLARED: _matching,
-    Need.MODULES: lambda name: "\n".join(modules(Path(name))),
+    Need.FILES: lambda name: "\n".join(files(Path(name))),
     Need.CONFIGURATION: lambda name: configuration(Path(name)),
 }

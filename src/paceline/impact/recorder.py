@@ -37,7 +37,7 @@ class Need(str, Enum):
     STAT = "stat"
     VARIABLE = "variable"
     DECLARED = "declared"
-    MODULES = "modules"
+    FILES = "files"
     CONFIGURATION = "configuration"
 
 

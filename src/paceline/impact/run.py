@@ -23,9 +23,17 @@ from paceline.impact.scope import Scope
 Status = tuple[int, int, int, int]
 
 
+#: Where a run without selection notes the tests that selection would have missed.
+AUDIT_FILE = Path(".paceline") / "reports" / "impact-audit.json"
+
+#: Names another place for the records, such as that of the checkout a worktree belongs to.
+RECORDS_VARIABLE = "PACELINE_IMPACT_RECORDS"
+
+
 def records_file(root: Path) -> Path:
     """Return where the impact records of the project at `root` are kept."""
-    return root / ".paceline" / "impact" / "records.db"
+    elsewhere = os.environ.get(RECORDS_VARIABLE)
+    return Path(elsewhere) if elsewhere else root / ".paceline" / "impact" / "records.db"
 
 
 @dataclass
@@ -35,6 +43,7 @@ class Run:
     store: Store
     scope: Scope
     surroundings: Surroundings
+    environment: str
     folder: Path
     name: str = field(default_factory=lambda: f"running {uuid.uuid4().hex[:8]}")
     _before: dict[str, Status] = field(default_factory=dict)
@@ -45,13 +54,13 @@ class Run:
         place = records_file(root)
         place.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix="run-", dir=place.parent))
-        run = cls(Store(place), Scope(root), surroundings, folder)
+        run = cls(Store(place), Scope(root), surroundings, surroundings.digest(), folder)
         run._before = _statuses(root)
         return run
 
     def known(self) -> Records:
         """Return the records of this environment."""
-        return self.store.load(self.surroundings.digest)
+        return self.store.load(self.environment)
 
     def take_on(self, tests: Iterable[str]) -> None:
         """Mark tests that are about to run: if this run dies, they have to run again."""
@@ -86,9 +95,7 @@ class Run:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _environment(self, connection: sqlite3.Connection) -> int:
-        return records.environment_number(
-            connection, self.surroundings.digest, self.surroundings.detail
-        )
+        return records.environment_number(connection, self.environment, self.surroundings.as_text())
 
     def _left_behind(self, own: int) -> list[Recording]:
         found: list[Recording] = []

@@ -233,7 +233,7 @@ class Selector:
         return reasons
 
     def _need_reason(self, need: NeedRecord) -> str:
-        if need.need is Need.MODULES:
+        if need.need is Need.FILES:
             return ""  # compared file by file
         now = self._project.value(need.need, need.name)
         if now == need.value:
@@ -299,16 +299,42 @@ class Selector:
                         found[name] = reason
         return found
 
-    def _new_modules(self, session: SegmentRecord) -> list[str]:
-        recorded = {
-            path
-            for number in session.needs
-            if (need := self._records.needs.get(number)) and need.need is Need.MODULES
-            for path in need.value.split("\n")
+    def changed_files(self) -> list[str]:
+        """Return the files that are not as some record knows them, and those nobody knows."""
+        changed = {
+            item.path
+            for item in self._records.sources.values()
+            if self._project.value(Need.CONTENT, item.path) != item.sha
         }
+        return sorted({*changed, *self.new_files()})
+
+    def new_files(self) -> list[str]:
+        """Return the files that no run has seen yet: they may hold tests."""
+        seen = [
+            self._recorded_files(segment)
+            for segment in self._records.segments.values()
+            if segment.kind is Kind.SESSION
+        ]
+        known: set[str] = set().union(*seen)
+        return sorted(set(inputs.files(self._project.root)) - known)
+
+    def _new_modules(self, session: SegmentRecord) -> list[str]:
+        recorded = self._recorded_files(session)
         if not recorded:
             return []
-        return sorted(set(inputs.modules(self._project.root)) - recorded)
+        return [
+            name
+            for name in inputs.files(self._project.root)
+            if name.endswith(inputs.MODULE_SUFFIXES) and name not in recorded
+        ]
+
+    def _recorded_files(self, session: SegmentRecord) -> set[str]:
+        return {
+            path
+            for number in session.needs
+            if (need := self._records.needs.get(number)) and need.need is Need.FILES
+            for path in need.value.split("\n")
+        }
 
     def _parts(self, number: int) -> set[str]:
         segment = self._records.segments[number]

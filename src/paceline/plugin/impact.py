@@ -91,6 +91,8 @@ class Impact:
         self.tracer = Tracer(self.recorder, self.scope.counts, self._measuring)
         self.imports = Imports(self.recorder, self.watch, (AssertionRewritingHook,))
         self.selecting = False
+        self._failed: set[str] = set()
+        self._changed: list[str] = []
         self.reasons: Mapping[str, tuple[str, ...]] = {}
         self.unaffected: frozenset[str] = frozenset()
         self.quiet_files: frozenset[str] = frozenset()
@@ -141,12 +143,13 @@ class Impact:
         from paceline.impact.recorder import Need
         from paceline.impact.run import Run
 
-        self._run = Run.begin(self.root, surroundings(_options(config)))
-        for need in (Need.MODULES, Need.CONFIGURATION):
+        self._run = Run.begin(
+            self.root, surroundings(_options(config), config.option.paceline_group)
+        )
+        for need in (Need.FILES, Need.CONFIGURATION):
             self.watch.note_in(self.recorder.session, need, str(self.root))
         self.selecting = not config.option.impact_noselect
-        if self.selecting:
-            self._select(config)
+        self._select(config)
         return self._run.folder
 
     def _select(self, config: pytest.Config) -> None:
@@ -161,6 +164,7 @@ class Impact:
             reasons[test] = ("testmon selects it",)
         self.reasons = reasons
         self.unaffected = frozenset(known.tests) - reasons.keys()
+        self._changed = selector.changed_files()
         files: dict[str, bool] = {}
         for test in known.tests:
             file = test.partition("::")[0]
@@ -187,7 +191,7 @@ class Impact:
 
     def pytest_ignore_collect(self, collection_path: Path, config: pytest.Config) -> bool | None:
         """Do not even import a test file of which every test is left out."""
-        if not self.selecting or config.option.paceline_group:
+        if not self.selecting or config.option.paceline_result:
             return None
         name = self.scope.relative(str(collection_path))
         return True if name in self.quiet_files else None
@@ -225,13 +229,32 @@ class Impact:
         if self._run is None:
             self._hand_over(recording)
             return
-        if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self.unaffected:
+        if not self.selecting:
+            self._write_audit()
+        if (
+            self.selecting
+            and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED
+            and self.unaffected
+        ):
             session.exitstatus = pytest.ExitCode.OK
         self.recorder.active = False
         if not session.config.option.collectonly:
             complete, partial = self._collected_files(session.config)
             with self.watch.aside():
                 self._run.finish(recording, self._all_declared(), complete, partial)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Remember what failed, for the audit of what selection would have left out."""
+        if report.failed:
+            self._failed.add(report.nodeid)
+
+    def _write_audit(self) -> None:
+        from paceline import store
+        from paceline.impact.run import AUDIT_FILE
+
+        with self.watch.aside():
+            escapes = dict.fromkeys(sorted(self._failed & self.unaffected), self._changed)
+            store.write_json(self.root / AUDIT_FILE, {"version": 1, "escapes": escapes})
 
     def _hand_over(self, recording: Any) -> None:
         self.recorder.active = False

@@ -242,6 +242,71 @@ def parity(context: Context, json: bool = False) -> None:
     ci.parity(project_root(), json)
 
 
+@task(name="status", help=_JSON)
+@_exits
+def impact_status(context: Context, json: bool = False) -> None:
+    """Show which tests would run now, and why; pytest is not started."""
+    from paceline.tasks.impact import run_status
+
+    run_status(project_root(), json)
+
+
+@task(name="explain", positional=["test"], help={"test": "The test's id.", **_JSON})
+@_exits
+def impact_explain(context: Context, test: str, json: bool = False) -> None:
+    """Show what a test depends on, and what would select it now."""
+    from paceline.tasks.impact import run_explain
+
+    run_explain(project_root(), test, json)
+
+
+@task(name="audit", help=_JSON)
+@_exits
+def impact_audit(context: Context, json: bool = False) -> int:
+    """Run every test; report failures that selection would have left out."""
+    from paceline.tasks.impact import run_audit
+
+    return run_audit(project_root(), json)
+
+
+@task(name="merge", iterable=["folder"], help={"folder": "A folder or file with records."})
+@_exits
+def impact_merge(context: Context, folder: list[str]) -> None:
+    """Take over impact records, such as those of shards (--folder, once for each)."""
+    from paceline.tasks.impact import run_merge
+
+    run_merge(project_root(), folder)
+
+
+@task(name="export", positional=["file"], help={"file": "The file to write."})
+@_exits
+def impact_export(context: Context, file: str) -> None:
+    """Write the impact records to one file."""
+    from paceline.tasks.impact import run_export
+
+    run_export(project_root(), file)
+
+
+@task(name="import", positional=["file"], help={"file": "A file that impact.export wrote."})
+@_exits
+def impact_import(context: Context, file: str) -> None:
+    """Take over impact records from a file."""
+    from paceline.tasks.impact import run_merge
+
+    run_merge(project_root(), [file])
+
+
 ns = Collection(prepush, plan, config, receipts)
 ns.add_collection(Collection("ci", generate, check, summary, simulate, parity))
+ns.add_collection(
+    Collection(
+        "impact",
+        impact_status,
+        impact_explain,
+        impact_audit,
+        impact_merge,
+        impact_export,
+        impact_import,
+    )
+)
 ns.add_collection(Collection("hooks", install, hooks_audit, hooks_measure, hooks_consolidate))

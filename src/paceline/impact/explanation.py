@@ -1,0 +1,76 @@
+"""What a test depends on, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from paceline.impact.inputs import ALL_VARIABLES
+from paceline.impact.recorder import Kind, Need
+from paceline.impact.records import Records
+
+_SAID: Mapping[Need, str] = {
+    Need.CONTENT: "reads",
+    Need.TEXT: "looks at the text of",
+    Need.LISTING: "lists",
+    Need.EXISTS: "asks for",
+    Need.STAT: "asks for the size of",
+    Need.VARIABLE: "reads variable",
+    Need.DECLARED: "declares",
+}
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A test's record: how it ended, code that it ran, imports, inputs, and what is unseen."""
+
+    test: str
+    status: str
+    seconds: float
+    runs: tuple[str, ...]
+    imports: tuple[str, ...]
+    inputs: tuple[str, ...]
+    unseen: tuple[str, ...]
+
+
+def explain(records: Records, test: str) -> Explanation | None:
+    """Return what `test` depends on; None if there is no record of it."""
+    record = records.tests.get(test)
+    if record is None:
+        return None
+    by_path = records.imports()
+    runs: set[str] = set()
+    imports: set[str] = set()
+    said: set[str] = set()
+    unseen: set[str] = set()
+    queue, seen = [record.segment], set()
+    while queue:
+        number = queue.pop()
+        segment = records.segments.get(number)
+        if number in seen or segment is None:
+            continue
+        seen.add(number)
+        queue += segment.links
+        queue += [by_path[path] for path in segment.imports if path in by_path]
+        unseen.update(segment.unseen)
+        if segment.kind is Kind.IMPORT:
+            imports.add(segment.name)
+        for item, bits in segment.code.items():
+            source = records.sources[item]
+            for index, block in enumerate(source.source.blocks if source.source else ()):
+                if index and bits >> index & 1:
+                    runs.add(f"{source.path}: {block.name}")
+        for item in segment.needs:
+            need = records.needs[item]
+            if need.need in _SAID:
+                name = "all variables" if need.name == ALL_VARIABLES else need.name
+                said.add(f"{_SAID[need.need]} {name}")
+    return Explanation(
+        test,
+        record.status,
+        record.seconds,
+        tuple(sorted(runs)),
+        tuple(sorted(imports)),
+        tuple(sorted(said)),
+        tuple(sorted(unseen)),
+    )

@@ -1,0 +1,118 @@
+"""Brings records from elsewhere into the store: from shards, or from a pipeline's run.
+
+Records name files relative to the project and inputs by their content, so they hold in any
+checkout with the same Python and packages.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+from paceline.errors import UsageError
+from paceline.impact import records, saving
+from paceline.impact.recorder import Kind
+from paceline.impact.records import Records, SegmentRecord, Store
+
+
+def export(store: Store, target: Path) -> None:
+    """Write a copy of the store to `target`; raise UsageError if there is nothing or no place."""
+    if not store.exists():
+        raise UsageError(
+            f"{store.path}: there are no impact records", "run `pytest --impact` first"
+        )
+    if target.exists():
+        raise UsageError(f"{target} is there already", "name a file that is not")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(store.path)
+    try:
+        connection.execute("VACUUM INTO ?", (str(target),))
+    finally:
+        connection.close()
+
+
+def merge(store: Store, others: list[Path]) -> int:
+    """Take over the records of the stores at `others`; return how many tests they told of.
+
+    Where two tell of the same test, one that did not pass wins: it will run again. Raises
+    UsageError if a file is no store of this format.
+    """
+    count = 0
+    for path in others:
+        _check(path)
+        other = Store(path)
+        with other.open() as connection:
+            environments = connection.execute("SELECT digest, detail FROM environment").fetchall()
+        for digest, detail in environments:
+            found = other.load(digest)
+            with store.open() as connection:
+                number = records.environment_number(connection, digest, detail)
+                count += _add(connection, number, found)
+                saving.clean(connection, number)
+    return count
+
+
+def _check(path: Path) -> None:
+    problem = "there is no such file"
+    if path.is_file():
+        try:
+            connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+            try:
+                version = connection.execute("PRAGMA user_version").fetchone()[0]
+            finally:
+                connection.close()
+            problem = "" if version == records.FORMAT else f"it has format {version}"
+        except sqlite3.DatabaseError as error:
+            problem = str(error)
+    if problem:
+        raise UsageError(f"{path}: no impact records: {problem}", "nothing was merged from it")
+
+
+def _add(connection: sqlite3.Connection, environment: int, found: Records) -> int:
+    first = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM segment").fetchone()[0]
+    numbers = {old: first + place for place, old in enumerate(found.segments)}
+    sources = {old: records.source_number(connection, item) for old, item in found.sources.items()}
+    needs = {old: records.need_number(connection, item) for old, item in found.needs.items()}
+    known = records.load_segments(connection, environment)
+    present = {item.name: number for number, item in known.items() if item.kind is Kind.IMPORT}
+    for old, segment in found.segments.items():
+        moved = replace(
+            segment,
+            code={sources[item]: bits for item, bits in segment.code.items()},
+            needs=tuple(sorted(needs[item] for item in segment.needs)),
+            links=tuple(sorted(numbers[link] for link in segment.links if link in numbers)),
+        )
+        if segment.kind is Kind.IMPORT and segment.name in present:
+            number = present[segment.name]
+            moved = _united(known[number], moved)
+            connection.execute("DELETE FROM segment WHERE id = ?", (number,))
+            numbers[old] = number
+        records.insert_segment(connection, environment, moved, numbers[old])
+    statuses = dict(
+        connection.execute("SELECT name, status FROM test WHERE environment = ?", (environment,))
+    )
+    for name, test in found.tests.items():
+        status = test.status if statuses.get(name, "passed") == "passed" else statuses[name]
+        connection.execute(
+            "INSERT OR REPLACE INTO test VALUES (?, ?, ?, ?, ?)",
+            (environment, name, status, test.seconds, numbers.get(test.segment, 0)),
+        )
+    return len(found.tests)
+
+
+def _united(one: SegmentRecord, other: SegmentRecord) -> SegmentRecord:
+    """Return what both saw of the import of the same module."""
+    code = dict(one.code)
+    for item, bits in other.code.items():
+        code[item] = code.get(item, 0) | bits
+    return replace(
+        one,
+        code=code,
+        needs=tuple(sorted({*one.needs, *other.needs})),
+        links=tuple(sorted({*one.links, *other.links})),
+        imports=tuple(sorted({*one.imports, *other.imports})),
+        modules=one.modules | other.modules,
+        missing=one.missing | other.missing,
+        unseen=tuple(sorted({*one.unseen, *other.unseen})),
+    )

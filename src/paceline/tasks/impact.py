@@ -1,0 +1,148 @@
+"""The tasks `impact.*`: what would run and why, an audit, records from elsewhere."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+from paceline import console, environment, process, store, testrun
+from paceline.config.loading import load
+from paceline.config.model import Group
+from paceline.errors import UsageError
+from paceline.impact import merging, status
+from paceline.impact.explanation import Explanation, explain
+from paceline.impact.records import Store
+from paceline.impact.run import AUDIT_FILE, records_file
+from paceline.impact.status import Status
+
+#: Reasons shown for each test.
+_REASONS = 3
+
+
+def run_status(root: Path, json: bool) -> None:
+    """Print which tests would run now, for each profile that was ever recorded."""
+    kept = Store(records_file(root))
+    found = {
+        profile: status.ask(root, kept, profile, os.environ) for profile in status.profiles(kept)
+    }
+    if json:
+        data = {
+            profile: {
+                "unknown": one.unknown,
+                "selected": {test: list(why) for test, why in one.reasons.items()},
+                "unaffected": len(one.unaffected),
+                "new_files": list(one.new_files),
+            }
+            for profile, one in found.items()
+        }
+        console.out(jsonlib.dumps(data, indent=1, sort_keys=True))
+        return
+    if not found:
+        console.out("no test was recorded yet; run `pytest --impact`")
+    for profile, one in found.items():
+        _print_status(profile or "pytest", one)
+
+
+def _print_status(profile: str, one: Status) -> None:
+    if one.unknown:
+        console.out(f"{profile}: everything would run: {one.unknown}")
+        return
+    known = len(one.reasons) + len(one.unaffected)
+    console.out(f"{profile}: {len(one.reasons)} of {known} tests would run")
+    for test, why in sorted(one.reasons.items()):
+        console.out(f"  {test}: {'; '.join(why[:_REASONS])}")
+    for name in one.new_files:
+        console.out(f"  new file {name} may hold tests")
+
+
+def run_explain(root: Path, test: str, json: bool) -> None:
+    """Print what `test` depends on and what would select it now."""
+    kept = Store(records_file(root))
+    for profile in status.profiles(kept):
+        last = status.last_surroundings(kept, profile)
+        found = explain(kept.load(last.digest()), test) if last else None
+        if found is None:
+            continue
+        now = status.ask(root, kept, profile, os.environ).reasons.get(test, ())
+        if json:
+            data = {**asdict(found), "selected_because": list(now)}
+            console.out(jsonlib.dumps(data, indent=1, sort_keys=True))
+        else:
+            _print_explanation(found, now)
+        return
+    raise UsageError(f"there is no record of {test}", "`invoke impact.status` lists tests")
+
+
+def _print_explanation(found: Explanation, now: tuple[str, ...]) -> None:
+    console.out(f"{found.test}: {found.status}, {found.seconds:.2f} s")
+    for title, lines in (
+        ("runs", found.runs),
+        ("imports", found.imports),
+        ("inputs", found.inputs),
+        ("cannot be seen through", found.unseen),
+        ("would run now, because", now or ("(unaffected)",)),
+    ):
+        if lines:
+            console.out(f"  {title}:")
+            for line in lines:
+                console.out(f"    {line}")
+
+
+def run_audit(root: Path, json: bool) -> int:
+    """Run every test and report those that failed although selection would have left them out."""
+    config = load(root)
+    store.ignored_by_git(config.state)
+    report = root / AUDIT_FILE
+    escapes: dict[str, list[str]] = {}
+    codes = []
+    for group in config.groups:
+        report.unlink(missing_ok=True)
+        version = config.python[0] if config.python else None
+        ready = environment.tests(config, version)
+        options = [*testrun.common_options(config, group), "--impact-noselect", "--no-cov"]
+        command = [str(ready.python), "-m", "pytest", *options, *group.paths]
+        variables = {**ready.variables, **testrun.fixed_hash_seed()}
+        codes.append(process.stream(command, cwd=root, env=variables))
+        escapes.update(_read_audit(report, group))
+    if json:
+        console.out(jsonlib.dumps({"escapes": escapes}, indent=1, sort_keys=True))
+    elif escapes:
+        for test, changed in sorted(escapes.items()):
+            console.out(f"escape: {test} failed, and selection would have left it out")
+            console.out(
+                f"        changed, and not in its record: {', '.join(changed) or 'nothing'}"
+            )
+    else:
+        console.out("no escape: every failing test would have been selected")
+    return 1 if escapes or any(codes) else 0
+
+
+def _read_audit(report: Path, group: Group) -> dict[str, list[str]]:
+    data = store.read_json(report, "audit")
+    if not isinstance(data, dict) or not isinstance(data.get("escapes"), dict):
+        return {f"tests-{group.name}": ["the run left no audit"]}
+    return {str(test): list(changed) for test, changed in data["escapes"].items()}
+
+
+def run_merge(root: Path, folders: list[str]) -> None:
+    """Take over the records in `folders`: result folders of shards, or record files."""
+    paths = [found for name in folders for found in _record_files(Path(name))]
+    count = merging.merge(Store(records_file(root)), paths)
+    console.out(f"merged the records of {count} tests from {len(paths)} files")
+
+
+def _record_files(place: Path) -> list[Path]:
+    if not place.is_dir():
+        return [place]
+    found = sorted(place.rglob("records.db"))
+    if not found:
+        raise UsageError(f"{place}: no impact records below it", "name folders that hold some")
+    return found
+
+
+def run_export(root: Path, target: str) -> None:
+    """Write the records to one file, for another checkout to import."""
+    merging.export(Store(records_file(root)), Path(target))
+    console.out(f"wrote {target}")
