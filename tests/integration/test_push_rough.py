@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -301,7 +300,7 @@ def test_an_entry_for_a_hook_manager(
     assert "has the entry already" in again
     project.commit("configured")
     monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("PRE_COMMIT_HOME", str(Path(tempfile.gettempdir()) / "paceline-hooks-home"))
+    monkeypatch.setenv("PRE_COMMIT_HOME", str(control / "home"))
     run = process.run([program, "install", "--hook-type", "pre-push"], cwd=project.root)
     assert run.exit_code == 0, run.output
     project.write({"code.txt": "good\n"})
