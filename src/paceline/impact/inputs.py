@@ -187,5 +187,6 @@ _READERS: Final[Mapping[Need, Callable[[str], str]]] = {
     Need.STAT: _status,
     Need.DECLARED: _matching,
     Need.FILES: lambda name: "\n".join(files(Path(name))),
+    Need.FOLDER: lambda name: os.path.relpath(os.getcwd(), name),
     Need.CONFIGURATION: lambda name: configuration(Path(name)),
 }

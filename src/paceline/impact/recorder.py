@@ -38,6 +38,7 @@ class Need(str, Enum):
     VARIABLE = "variable"
     DECLARED = "declared"
     FILES = "files"
+    FOLDER = "folder"
     CONFIGURATION = "configuration"
 
 
@@ -88,6 +89,7 @@ class Recorder:
         self.by_name: dict[str, Segment] = {}
         #: Variables as they were when the run began: what a test sets itself is no input.
         self.environ: Final = dict(os.environ)
+        self.folder: Final = os.getcwd()
         #: Value of each need when it first arose.
         self.values: dict[tuple[Need, str], str] = {}
         #: Files and folders this run made, with the segments that wrote to them.

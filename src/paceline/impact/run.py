@@ -74,8 +74,12 @@ class Run:
         declared: Mapping[str, Declared],
         complete: Sequence[str],
         partial: Sequence[str],
+        affected: Iterable[str],
     ) -> None:
         """Store what this run's processes recorded.
+
+        `affected` are the tests that had a reason to run; those that were narrowed away keep
+        it, although what they build on is recorded anew.
 
         `complete` are the test files of which every test was collected, `partial` those of
         which only some were asked for.
@@ -86,6 +90,8 @@ class Run:
         collected = {test for one in recordings for test in one.collected}
         with self.store.open() as connection:
             number = self._environment(connection)
+            ran = {test.name for test, _ in tests}
+            saving.hold_back(connection, number, set(affected) - ran)
             saving.save(connection, number, nodes, tests, self.name)
             saving.settle_files(connection, number, collected, complete, partial)
             saving.clean(connection, number)

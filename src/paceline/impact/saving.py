@@ -98,7 +98,9 @@ def _record(
     numbers: Mapping[int, int],
 ) -> SegmentRecord:
     imports = node.imports | {
-        nodes[link].name for link in node.links if nodes[link].kind is Kind.IMPORT
+        nodes[link].name
+        for link in node.links
+        if nodes[link].kind is Kind.IMPORT and nodes[link] is not node
     }
     return SegmentRecord(
         node.kind,
@@ -106,10 +108,19 @@ def _record(
         {records.source_number(connection, source): bits for source, bits in node.blocks.items()},
         tuple(sorted(records.need_number(connection, need) for need in node.needs)),
         tuple(sorted(numbers[link] for link in node.links if link in numbers)),
-        tuple(sorted(imports - {node.name})),
+        tuple(sorted(imports)),
         node.modules,
         node.missing,
         tuple(sorted(node.unseen)),
+    )
+
+
+def hold_back(connection: sqlite3.Connection, environment: int, tests: Iterable[str]) -> None:
+    """Let `tests`, affected but not run, run next time whatever is recorded until then."""
+    connection.executemany(
+        "UPDATE test SET status = 'unfinished'"
+        " WHERE environment = ? AND name = ? AND status = 'passed'",
+        [(environment, test) for test in tests],
     )
 
 

@@ -33,6 +33,7 @@ _ENUMERATES = re.compile(
 _CHANGED = {
     Need.VARIABLE: "variable {} changed",
     Need.CONFIGURATION: "the configuration of pytest or coverage changed",
+    Need.FOLDER: "the working folder is another",
     Need.LISTING: "the files in {} changed",
     Need.DECLARED: "declared input {} changed",
 }
@@ -298,6 +299,15 @@ class Selector:
                     if reason := _new_file_reason(path, name, parts):
                         found[name] = reason
         return found
+
+    def is_as_recorded(self, path: str) -> bool:
+        """Return whether the file at `path` has a recorded content: it holds no new test."""
+        now = self._project.value(Need.CONTENT, path)
+        return (path, now) in self._contents
+
+    @cached_property
+    def _contents(self) -> set[tuple[str, str]]:
+        return {(item.path, item.sha) for item in self._records.sources.values()}
 
     def changed_files(self) -> list[str]:
         """Return the files that are not as some record knows them, and those nobody knows."""

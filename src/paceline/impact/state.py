@@ -16,6 +16,7 @@ from itertools import islice
 from types import (
     BuiltinFunctionType,
     FunctionType,
+    GeneratorType,
     GetSetDescriptorType,
     MemberDescriptorType,
     MethodType,
@@ -35,10 +36,12 @@ _PLAIN: Final = frozenset((int, float, str, bytes, bool, type(None), complex))
 #: Values without state of their own.
 _OPAQUE: Final = frozenset(
     (
-        *_PLAIN, ModuleType, BuiltinFunctionType, MethodType, property, classmethod, staticmethod,
-        re.Pattern, WrapperDescriptorType, MemberDescriptorType, GetSetDescriptorType, object,
+        *_PLAIN, ModuleType, BuiltinFunctionType, MethodType, re.Pattern,
+        WrapperDescriptorType, MemberDescriptorType, GetSetDescriptorType, object,
     )
 )  # fmt: skip
+#: What a class keeps its functions in.
+_WRAPPERS: Final = frozenset((classmethod, staticmethod, property))
 _CONTAINERS: Final = (dict, list, set, deque)
 
 #: Packages whose objects keep books of their own that no test result depends on.
@@ -64,6 +67,11 @@ class State:
         """Take the state of `module`, just imported, as its first."""
         self._deep[module.__name__] = self._module(module)
         self._shallow[module.__name__] = _shallow(module)
+
+    def add_fixture(self, name: str, value: Any) -> None:
+        """Watch what a fixture that outlives its test has returned."""
+        self.fixtures[name] = value
+        self._deep[f"\0{name}"] = dict(self._global(name, value))
 
     def changed(self, executed: Collection[str]) -> set[str]:
         """Return the names of globals, attributes and fixtures that changed since the last call.
@@ -137,10 +145,7 @@ class State:
             return True
         self._dull_classes.pop(id(value), None)
         if all(
-            (type(member) in _OPAQUE and type(member) not in _PLAIN)
-            or (type(member) is FunctionType and not _has_state(member))
-            for name, member in list(vars(value).items())
-            if name[:2] != "__"
+            _is_stateless(member) for name, member in list(vars(value).items()) if name[:2] != "__"
         ):
             self._dull_classes[id(value)] = identities
             return True
@@ -161,6 +166,8 @@ class State:
         kind = type(value)
         if kind in _PLAIN:
             return value
+        if kind in _WRAPPERS:
+            return self._print(_unwrapped(value), depth, seen)
         identity = id(value)
         stateless = kind in _OPAQUE or (kind is FunctionType and not _has_state(value))
         if stateless or depth == 0 or identity in seen:
@@ -168,11 +175,9 @@ class State:
         seen.add(identity)
         if kind is dict:
             return self._items(identity, len(value), value.values(), depth, seen)
-        if kind in (list, tuple, set, frozenset, deque):
-            return self._items(identity, len(value), value, depth, seen)
-        if kind is FunctionType:
-            state = _function_state(value)
-            return self._items(identity, len(state), state, depth, seen)
+        if kind in (list, tuple, set, frozenset, deque, FunctionType):
+            items = _function_state(value) if kind is FunctionType else value
+            return self._items(identity, len(items), items, depth, seen)
         return self._object(value, kind, depth, seen)
 
     def _items(
@@ -197,6 +202,8 @@ class State:
 
     def _object(self, value: Any, kind: type, depth: int, seen: set[int]) -> object:
         identity = id(value)
+        if kind is GeneratorType:
+            return (identity, value.gi_frame.f_lasti if value.gi_frame else None)
         own = self._is_own(value)
         if isinstance(value, type) and not own:
             return identity
@@ -228,6 +235,24 @@ def _shallow(module: ModuleType) -> tuple[object, ...]:
     sizes = [len(value) for value in values if type(value) in _CONTAINERS]
     plain = [value for value in values if type(value) in _PLAIN]
     return (*map(id, values), *sizes, *plain)
+
+
+def _unwrapped(value: Any) -> Any:
+    """Return the function in a class method, the functions of a property."""
+    if type(value) is property:
+        return (value.fget, value.fset, value.fdel)
+    return value.__func__
+
+
+def _is_stateless(member: Any) -> bool:
+    kind = type(member)
+    if kind in _WRAPPERS:
+        inner = _unwrapped(member)
+        parts = inner if isinstance(inner, tuple) else (inner,)
+        return all(part is None or _is_stateless(part) for part in parts)
+    if kind is FunctionType:
+        return not _has_state(member)
+    return kind in _OPAQUE and kind not in _PLAIN
 
 
 def _has_state(function: FunctionType) -> bool:

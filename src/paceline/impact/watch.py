@@ -195,9 +195,18 @@ class Watch:
         overwriting = writing and (mode or "").startswith(("w", "x"))
         if not overwriting and not self._by_import(path) and not self.asked_by_tool(3):
             self.note(Need.CONTENT, path)
+            self._note_folder(arguments[0])
         # A folder is opened for writing to get a file without a name (O_TMPFILE).
         if writing and not os.path.isdir(path):
             self.recorder.written[path].add(self.recorder.current)
+
+    def _note_folder(self, path: Any) -> None:
+        """Note that a relative path was used in the folder that the run began in."""
+        recorder = self.recorder
+        if not os.path.isabs(path) and os.getcwd() == recorder.folder:
+            key = (Need.FOLDER, str(self.scope.root))
+            recorder.current.needs.add(key)
+            recorder.values.setdefault(key, os.path.relpath(recorder.folder, self.scope.root))
 
     def _by_import(self, path: str) -> bool:
         """Return whether the import system opens `path` to run it."""
@@ -220,6 +229,7 @@ class Watch:
             return
         if not self.asked_by_tool(3):
             self.note(Need.LISTING, path)
+            self._note_folder(given or ".")
 
     def _made(self, arguments: tuple[Any, ...]) -> None:
         path = self._path(arguments[0])
@@ -260,6 +270,7 @@ class Watch:
                     name = self._path(path) if "dir_fd" not in kwargs else None
                     if name and self.scope.counts(name) and not self.asked_by_tool(2):
                         self.note(self._question(sys._getframe(1)), name)
+                        self._note_folder(path)
                 except (TypeError, ValueError):
                     pass  # the original says what is wrong with the argument
                 finally:

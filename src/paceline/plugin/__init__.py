@@ -58,7 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in impact.MARKERS:
         config.addinivalue_line("markers", marker)
     if impact.is_wanted(config.option):
-        impact.imply_testmon(config.option)
+        impact.imply_testmon(config)
     if not config.option.paceline_group:
         return
     settle_options(config)

@@ -15,6 +15,7 @@ from paceline.plugin.options import is_worker
 if TYPE_CHECKING:
     from paceline.impact.building import Declared
     from paceline.impact.run import Run
+    from paceline.plugin.recording import SegmentHooks
 
 #: Under this name a worker gets its instructions.
 INPUT = "paceline_impact"
@@ -91,6 +92,7 @@ class Impact:
         self.tracer = Tracer(self.recorder, self.scope.counts, self._measuring)
         self.imports = Imports(self.recorder, self.watch, (AssertionRewritingHook,))
         self.selecting = False
+        self.hooks: SegmentHooks | None = None
         self._failed: set[str] = set()
         self._changed: list[str] = []
         self.reasons: Mapping[str, tuple[str, ...]] = {}
@@ -168,7 +170,8 @@ class Impact:
         files: dict[str, bool] = {}
         for test in known.tests:
             file = test.partition("::")[0]
-            files[file] = files.get(file, True) and test in self.unaffected
+            quiet = test in self.unaffected and selector.is_as_recorded(file)
+            files[file] = files.get(file, True) and quiet
         self.quiet_files = frozenset(file for file, quiet in files.items() if quiet)
 
     def _measuring(self) -> Any:
@@ -225,6 +228,8 @@ class Impact:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Hand the recording on (worker) or store all of them."""
+        if self.hooks is None:
+            return
         recording = self.hooks.recording()
         if self._run is None:
             self._hand_over(recording)
@@ -241,7 +246,7 @@ class Impact:
         if not session.config.option.collectonly:
             complete, partial = self._collected_files(session.config)
             with self.watch.aside():
-                self._run.finish(recording, self._all_declared(), complete, partial)
+                self._run.finish(recording, self._all_declared(), complete, partial, self.reasons)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Remember what failed, for the audit of what selection would have left out."""
@@ -290,7 +295,7 @@ class Impact:
                 if found
             }
         )
-        assert self._run is not None
+        assert self._run is not None and self.hooks is not None
         collected = set(self.hooks.collected)
         for path in self._run.folder.glob("*.json"):
             try:
@@ -320,7 +325,8 @@ class Impact:
 
     def pytest_unconfigure(self) -> None:
         """Give everything back."""
-        self.hooks.stop()
+        if self.hooks is not None:
+            self.hooks.stop()
         self.imports.stop()
         self.watch.stop()
         if hasattr(self, "children"):
@@ -369,7 +375,12 @@ def begin(early_config: pytest.Config) -> None:
     early_config.pluginmanager.register(impact, "paceline-impact")
 
 
-def imply_testmon(option: Any) -> None:
+def imply_testmon(config: pytest.Config) -> None:
     """Let testmon record as well. It must not select: it would leave out or reorder tests."""
+    from paceline.plugin.testmon import set_aside_damaged
+
+    option = config.option
+    if not is_worker(config):
+        set_aside_damaged(config.rootpath)
     option.testmon = option.testmon_noselect = True
     option.lf = getattr(option, "lf", False)  # testmon needs it, even with -p no:cacheprovider

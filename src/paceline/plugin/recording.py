@@ -124,7 +124,7 @@ class SegmentHooks:
         self._fixtures[fixturedef] = segment
         with self._recorder.inside(segment):
             value = yield
-        self.state.fixtures[fixturedef.argname] = value
+        self.state.add_fixture(fixturedef.argname, value)
         return value
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
 
+from paceline import console
 from paceline.impact.recorder import Kind, Recorder
 from paceline.impact.tracer import lines
 
@@ -41,6 +43,23 @@ def _digestible(original: Callable[[], Batch]) -> Callable[[], Batch]:
         }
 
     return filtered
+
+
+def set_aside_damaged(root: Path) -> None:
+    """Remove testmon's data if it is no database: testmon would end in an internal error."""
+    file = root / os.environ.get("TESTMON_DATAFILE", ".testmondata")
+    if not file.is_file():
+        return
+    try:
+        connection = sqlite3.connect(file)
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.DatabaseError as error:
+        console.err(f"warning: {file}: damaged data of testmon is removed ({error})")
+        for suffix in ("", "-journal", "-wal", "-shm"):
+            file.with_name(file.name + suffix).unlink(missing_ok=True)
 
 
 class SharedTrace:
