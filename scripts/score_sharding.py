@@ -38,7 +38,7 @@ def load(path: Path) -> History:
 def score(shards: Shards, true: dict[str, float]) -> float:
     """Return the longest shard over the best possible one."""
     longest = max(math.fsum(true[test] for test in tests) for tests in shards)
-    return longest / lower_bound(true, len(shards))
+    return longest / lower_bound(true, len(shards), {})
 
 
 def spread(shards: Shards) -> float:

@@ -112,6 +112,10 @@ def command(config: Config, group: Group, python: Path, folder: Path, run: Argum
     if run.marker:
         options.append(f"--paceline-narrow-marker={run.marker}")
     paths = run.paths or group.paths
+    if run.total > 1:
+        # A shard stays the shard whatever part of it is run, so all of the group is collected.
+        options += [f"--paceline-narrow-path={path}" for path in run.paths]
+        paths = group.paths
     # A part of the suite cannot be held to the total, whatever addopts or the user says: last.
     whole = ["--cov-fail-under=0"]
     return [str(python), "-m", "pytest", *options, *run.rest, *whole, *paths]

@@ -256,7 +256,7 @@ def test_useless_durations_do_no_harm(damaged: bool, tmp_path: Path) -> None:
 
 
 def test_result_folder_and_the_projects_own_limit(tmp_path: Path) -> None:
-    """A shard leaves its five files and is not held to addopts' --cov-fail-under."""
+    """A shard leaves its files and is not held to addopts' --cov-fail-under."""
     addopts = '[tool.pytest.ini_options]\naddopts = "--cov=pkg --cov-fail-under=100"\n'
     project = project_in(tmp_path, more=MEASURED + addopts)
     reports = shards(project, 1)
@@ -265,6 +265,7 @@ def test_result_folder_and_the_projects_own_limit(tmp_path: Path) -> None:
     assert {name for name in names if not name.startswith("coverage.data.")} == {
         "coverage.data",
         "durations.json",
+        "history.json",
         "junit.xml",
         "measured.json",
         "tests.json",

@@ -203,8 +203,13 @@ class Impact:
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
     ) -> None:
-        """Leave out what the change cannot affect."""
+        """Leave out what the change cannot affect; in a shard, only once it is cut out."""
         self._declared.update(_declarations(items))
+        if not config.option.paceline_result:
+            self.leave_out(config, items)
+
+    def leave_out(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Drop the unaffected tests from `items`."""
         if not self.selecting:
             return
         keep = [item for item in items if item.nodeid not in self.unaffected]

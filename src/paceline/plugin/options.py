@@ -18,6 +18,8 @@ def add_options(parser: pytest.Parser) -> None:
     add("--paceline-marker", default="", help="marker expression that belongs to the group")
     add("--paceline-narrow-marker", default="", help="marker expression inside the shard")
     add("--paceline-narrow-keyword", default="", help="keyword expression inside the shard")
+    add("--paceline-narrow-path", action="append", default=[], help="path inside the shard")
+    add("--paceline-narrow-failed", action="store_true", help="--lf inside the shard")
     add("--paceline-workers", type=int, default=0, help="xdist workers unless -n is given")
     add("--paceline-source", action="append", default=[], help="code to measure if none is named")
     add("--paceline-timeout", default=AUTO, help="seconds a test may take")
@@ -55,6 +57,9 @@ def settle_options(config: pytest.Config) -> None:
         option.paceline_shard = f"{option.group}/{option.splits}"
     if option.paceline_result:
         option.splits = option.group = None
+        # With --lf pytest collects less, and less would be split anew: the shard comes first.
+        option.paceline_narrow_failed = option.paceline_narrow_failed or option.lf
+        option.lf = False
     if option.paceline_marker and option.paceline_marker not in option.markexpr:
         both = f"({option.markexpr}) and ({option.paceline_marker})"
         option.markexpr = both if option.markexpr else option.paceline_marker

@@ -14,7 +14,7 @@ from paceline.coverage import baseline, check, reports
 from paceline.coverage.check import Checked
 from paceline.coverage.shards import combine_shards
 from paceline.errors import CheckFailed, IncompleteEvidence, PacelineError
-from paceline.sharding import durations, proof, result
+from paceline.sharding import balance, durations, proof, result, stored
 
 
 def run_coverage(session: nox.Session, config: Config) -> None:
@@ -93,16 +93,29 @@ def _other_commit(results: list[result.ShardResult], here: str | None) -> list[s
 def _merge_durations(
     session: nox.Session, config: Config, results: list[result.ShardResult]
 ) -> None:
-    by_group: defaultdict[str, dict[str, float]] = defaultdict(dict)
+    by_group: defaultdict[str, list[result.ShardResult]] = defaultdict(list)
     for found in results:
-        by_group[found.group].update(durations.read(found.folder / "durations.json"))
-    stored = "--store-durations" in session.posargs
-    for group, times in by_group.items():
+        by_group[found.group].append(found)
+    store = "--store-durations" in session.posargs
+    for group, shards in by_group.items():
         merged = config.root / ".paceline" / "durations" / f"{group}.json"
-        target = config.durations_file(group) if stored else merged
-        collected = {test for found in results if found.group == group for test in found.collected}
-        durations.update(target, times, collected)
+        target = config.durations_file(group) if store else merged
+        collected = {test for found in shards for test in found.collected}
+        stored.update(target, [found.folder for found in shards], collected)
         session.log(f"durations of {group}: {_shown(target, config.root)}")
+        _show_balance(shards)
+
+
+def _show_balance(shards: list[result.ShardResult]) -> None:
+    if shards[0].total == 1:
+        return
+    times = durations.merge(durations.read(found.folder / stored.DURATIONS) for found in shards)
+    rows = [console.Row(cells) for cells in balance.rows(shards, times)]
+    header = ("shard", "tests", "predicted", "measured", "wall")
+    console.out_lines(console.layout(header, rows, console.width()))
+    first = balance.split_first(shards[0].total, times)
+    if first:
+        console.out(f"tests to split first: {', '.join(first)}")
 
 
 def _shown(path: Path, root: Path) -> str:

@@ -12,7 +12,7 @@ from paceline.config.model import Config, Group
 from paceline.coverage import evidence
 from paceline.errors import CheckFailed, IncompleteEvidence
 from paceline.hang import FOLDER_VARIABLE, Watch, running
-from paceline.sharding import durations, result
+from paceline.sharding import result, stored
 
 
 def run_tests(session: nox.Session, config: Config, group: Group, version: str | None) -> None:
@@ -68,5 +68,5 @@ def _empty_folder(folder: Path) -> Path:
 def _store_durations(session: nox.Session, config: Config, group: Group, folder: Path) -> None:
     done = result.read(folder)
     file = config.durations_file(group.name)
-    durations.update(file, durations.read(folder / "durations.json"), set(done.collected))
+    stored.update(file, [folder], set(done.collected))
     session.log(f"stored the durations in {file.relative_to(config.root)}")

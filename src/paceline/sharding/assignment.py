@@ -1,24 +1,34 @@
 """Which test runs in which shard: balanced, deterministic and stable.
 
-Files stay together and are cut only where they are too long for a good balance. The
-longest unit goes first, to the shard with the least load. With an earlier assignment,
-tests stay where they were and the fewest possible move until no shard is too long.
+Files stay together and are cut only where they are too long for a good balance; a test that
+is long itself is placed on its own, since it shares little with its file and errs by the
+most seconds. The longest unit goes first, to the shard with the least load (Graham's LPT
+rule: at most 4/3 - 1/(3m) of the best for m shards). With an earlier assignment, tests stay
+where they were and the fewest possible move until no shard is too long.
 """
 
 from __future__ import annotations
 
 import heapq
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from paceline.sharding.durations import Durations
 from paceline.sharding.estimation import estimate
+from paceline.sharding.groups import Groups, in_ids
+from paceline.sharding.homes import find_homes
 from paceline.sharding.repair import fill_empty, repair
 from paceline.sharding.units import Atom, Unit, cut, make_atoms
 
-PIECES = 4
+PIECES = 2
 """A file longer than the bound divided by this is cut."""
+NEW_PIECES = 8
+"""The same for new tests, most of whose durations are guesses."""
+LONG = 75
+"""A test longer than the bound divided by this, and ..."""
+LONG_MEANS = 3
+"""... than this many mean tests, is placed on its own."""
 TOLERANCE = 1.01
 """How far over the bound a shard may be before tests move."""
 WORTH = 0.98
@@ -33,13 +43,18 @@ def assign(
     durations: Durations,
     shards: int,
     previous: Mapping[str, int] | None = None,
+    groups: Groups | None = None,
 ) -> Assignment:
     """Divide `tests` over `shards`; neither input order nor hash seed matters.
 
-    `previous` is the earlier shard of each test, counted from 1. The tests of one xdist
-    group are one unit. No shard is empty unless there are fewer units than shards.
+    `previous` is the earlier shard of each test, counted from 1. The tests of one of the
+    `groups` are one unit; without them the ids are asked. No shard is empty unless there
+    are fewer units than shards.
     """
-    return assign_weighted(expected(tests, durations), shards, previous)
+    weights = expected(tests, durations)
+    if groups is None:
+        groups = in_ids(weights, durations, shards)
+    return assign_weighted(weights, shards, previous, groups)
 
 
 def expected(tests: Collection[str], durations: Durations) -> dict[str, float]:
@@ -48,22 +63,24 @@ def expected(tests: Collection[str], durations: Durations) -> dict[str, float]:
     return dict(zip(ordered, estimate(ordered, durations), strict=True))
 
 
-def lower_bound(weights: Mapping[str, float], shards: int) -> float:
+def lower_bound(weights: Mapping[str, float], shards: int, groups: Groups) -> float:
     """Return the load no assignment can beat: the mean, or the longest indivisible unit."""
-    return _bound(make_atoms(weights), shards)
+    return _bound(make_atoms(weights, groups), shards)
 
 
 def assign_weighted(
-    weights: Mapping[str, float], shards: int, previous: Mapping[str, int] | None = None
+    weights: Mapping[str, float],
+    shards: int,
+    previous: Mapping[str, int] | None = None,
+    groups: Groups | None = None,
 ) -> Assignment:
     """Divide the tests in `weights`, whose expected seconds are given; see `assign`."""
     if shards < 1:
         raise ValueError(f"shards must be at least 1, not {shards}")
-    atoms = make_atoms(weights)
+    atoms = make_atoms(weights, groups or {})
     bound = _bound(atoms, shards)
-    homes = _homes(atoms, previous or {}, shards)
-    chosen = _build(atoms, homes, shards, bound)
-    if homes and _longest(chosen) > bound * TOLERANCE:
+    chosen = _build(atoms, previous or {}, shards, bound)
+    if previous and _longest(chosen) > bound * TOLERANCE:
         fresh = _build(atoms, {}, shards, bound)
         if _longest(fresh) < _longest(chosen) * WORTH:
             chosen = _relabel(fresh, previous or {})
@@ -83,17 +100,20 @@ def _longest(contents: Sequence[Sequence[Unit]]) -> float:
 
 
 def _build(
-    atoms: Sequence[Atom], homes: Mapping[str, int], shards: int, bound: float
+    atoms: Sequence[Atom], previous: Mapping[str, int], shards: int, bound: float
 ) -> list[list[Unit]]:
     """Keep what has a home, place the rest longest first, then even out."""
+    limit = bound / PIECES
+    mean = math.fsum(atom.load for atom in atoms) / (len(atoms) or 1)
+    long = max(bound / LONG, LONG_MEANS * mean)
+    homes = find_homes(atoms, previous, shards, min(bound / NEW_PIECES, long)) if previous else {}
     at_home: list[list[Atom]] = [[] for _ in range(shards)]
     homeless: list[Atom] = []
     for atom in atoms:
         home = homes.get(atom.key)
         (homeless if home is None else at_home[home]).append(atom)
-    limit = bound / PIECES
-    contents = [cut(members, limit) for members in at_home]
-    _place(cut(homeless, limit), contents)
+    contents = [cut(members, limit, long) for members in at_home]
+    _place(cut(homeless, bound / NEW_PIECES if previous else limit, long), contents)
     fill_empty(contents)
     repair(contents, bound * TOLERANCE)
     return contents
@@ -106,37 +126,6 @@ def _place(units: Sequence[Unit], contents: list[list[Unit]]) -> None:
         load, index = heap[0]
         contents[index].append(unit)
         heapq.heapreplace(heap, (load + unit.load, index))
-
-
-def _homes(atoms: Sequence[Atom], previous: Mapping[str, int], shards: int) -> dict[str, int]:
-    """Return the shard, from 0, of every atom that has one.
-
-    A new test joins its class, or else its file, where most of that was before.
-    """
-    homes: dict[str, int] = {}
-    scopes: defaultdict[tuple[str, ...], Counter[int]] = defaultdict(Counter)
-    for atom in atoms:
-        places = Counter(previous[test] - 1 for test in atom.tests if test in previous)
-        home = _most(Counter({k: n for k, n in places.items() if 0 <= k < shards}))
-        if home is not None:
-            homes[atom.key] = home
-            scopes[atom.file, atom.scope][home] += 1
-            scopes[atom.file,][home] += 1
-    if not homes:
-        return {}
-    for atom in atoms:
-        # A test whose shard is gone is as good as new, but its file need not follow it.
-        if atom.key not in homes and not any(test in previous for test in atom.tests):
-            near = scopes.get((atom.file, atom.scope)) or scopes.get((atom.file,))
-            home = _most(near) if near else None
-            if home is not None:
-                homes[atom.key] = home
-    return homes
-
-
-def _most(counts: Counter[int]) -> int | None:
-    """Return the most frequent shard, the first one of several, None without any."""
-    return min(counts, key=lambda shard: (-counts[shard], shard), default=None)
 
 
 def _relabel(contents: list[list[Unit]], previous: Mapping[str, int]) -> list[list[Unit]]:

@@ -4,12 +4,45 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from paceline.sharding.durations import Durations
+from paceline.sharding.groups import group_of, without_group
 
 FLOOR = 0.0001
 UNKNOWN = 1.0
+LIMIT = 0.1
+"""Above this share of unknown or stale tests the durations no longer fit the suite."""
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """How many of the `tests` have no duration, and how many durations have no test."""
+
+    tests: int
+    unknown: int
+    stale: int
+
+    @property
+    def outdated(self) -> bool:
+        """Whether a warning is due; a project that has never stored any needs none."""
+        anything = self.unknown < self.tests
+        return anything and max(self.unknown, self.stale) > LIMIT * self.tests
+
+    def __str__(self) -> str:
+        share = self.unknown / self.tests if self.tests else 0.0
+        return (
+            f"{self.unknown} of {self.tests} tests ({share:.0%}) have no stored duration, "
+            f"{self.stale} stored durations have no test"
+        )
+
+
+def knowledge(tests: Collection[str], durations: Durations) -> Knowledge:
+    """Compare `tests` with the durations stored for them."""
+    stored = {without_group(test) if "@" in test else test for test in durations}
+    wanted = {without_group(test) if "@" in test else test for test in tests}
+    return Knowledge(len(wanted), len(wanted - stored), len(stored - wanted))
 
 
 def estimate(tests: Sequence[str], durations: Durations) -> list[float]:
@@ -19,41 +52,35 @@ def estimate(tests: Sequence[str], durations: Durations) -> list[float]:
     a known test, else of the suite, else one second. Nothing is zero, so that a thousand
     tests of zero seconds still weigh something and get spread.
     """
+    plain = {without_group(test): test for test in durations if "@" in test and group_of(test)}
     means: Mapping[str, float] | None = None
     seconds: list[float] = []
     for test in tests:
-        known = durations.get(test)
-        if known is None:
-            # xdist adds "@group" to the id only with --dist loadgroup.
-            known = durations.get(without_group(test))
-        if known is None:
-            if means is None:
-                means = _means(durations)
+        name = known_as(test, durations, plain)
+        if name is None:
+            means = _means(durations) if means is None else means
             known = _nearest(file_of(test), means)
+        else:
+            known = durations[name]
         seconds.append(max(known, FLOOR))
     return seconds
+
+
+def known_as(test: str, durations: Durations, plain: Mapping[str, str]) -> str | None:
+    """Return the id under which the durations know `test`, None if they do not.
+
+    xdist adds "@group" to the id only with `--dist loadgroup`, so either may have one;
+    `plain` has the ids with a group, by those without.
+    """
+    if test in durations:
+        return test
+    bare = without_group(test) if "@" in test else test
+    return bare if bare in durations else plain.get(bare)
 
 
 def file_of(test: str) -> str:
     """Return the file part of a node id."""
     return test.partition("::")[0]
-
-
-def group_of(test: str) -> str | None:
-    """Return the xdist group in a node id, None if it has none.
-
-    As in xdist, an "@" inside the brackets of a parameter is no group.
-    """
-    at = test.rfind("@")
-    if at > max(test.rfind("]"), test.rfind("::")) and "::" in test:
-        return test[at + 1 :] or None
-    return None
-
-
-def without_group(test: str) -> str:
-    """Return the node id without its xdist group."""
-    group = group_of(test)
-    return test if group is None else test[: -len(group) - 1]
 
 
 def _means(durations: Durations) -> dict[str, float]:

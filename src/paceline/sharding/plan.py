@@ -14,17 +14,25 @@ from typing import Any
 from paceline import store
 from paceline.sharding.assignment import Assignment, assign_weighted, expected, lower_bound
 from paceline.sharding.durations import Durations
+from paceline.sharding.groups import Groups, in_ids
+from paceline.sharding.wall import ONE_BY_ONE, Workers, predict
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
 class Shard:
-    """One shard: its number from 1, its tests and its expected seconds."""
+    """One shard: its number from 1, its tests and their expected seconds in sum.
+
+    `wall` is the predicted time with its workers, `longest` the unit that bounds it, empty
+    if the sum does.
+    """
 
     index: int
     tests: tuple[str, ...]
     predicted: float
+    wall: float
+    longest: str
 
 
 @dataclass(frozen=True)
@@ -50,23 +58,35 @@ def make_plan(
     durations: Durations,
     shards: int,
     previous: Plan | None = None,
+    *,
+    groups: Groups | None = None,
+    workers: Workers = ONE_BY_ONE,
+    shared: Mapping[str, float] | None = None,
 ) -> Plan:
-    """Divide the `tests` of `group` over `shards`, moving little against `previous`."""
+    """Divide the `tests` of `group` over `shards`, moving little against `previous`.
+
+    `groups` are the tests that must stay together, None asks their ids. `workers` and the
+    `shared` set-up seconds of files tell how long a shard will really take.
+    """
     weights = expected(tests, durations)
+    groups = in_ids(weights, durations, shards) if groups is None else groups
     if previous is not None and _unchanged(previous, weights, shards):
         # Not even a plan that could be better may move when nothing is new.
         assignment: Assignment = tuple(shard.tests for shard in previous.shards)
     else:
-        assignment = assign_weighted(weights, shards, _places(previous))
+        assignment = assign_weighted(weights, shards, _places(previous), groups)
     loads = [_load(members, weights) for members in assignment]
-    bound = lower_bound(weights, shards)
+    walls = [predict(members, weights, workers, groups, shared) for members in assignment]
+    bound = lower_bound(weights, shards, groups)
     return Plan(
         version=VERSION,
         group=group,
         digest=_digest(assignment),
         shards=tuple(
-            Shard(index, members, load)
-            for index, (members, load) in enumerate(zip(assignment, loads, strict=True), start=1)
+            Shard(index, members, load, wall.seconds, wall.longest)
+            for index, (members, load, wall) in enumerate(
+                zip(assignment, loads, walls, strict=True), start=1
+            )
         ),
         bound=bound,
         ratio=max(loads) / bound if bound else 1.0,
@@ -86,7 +106,13 @@ def to_json(plan: Plan) -> dict[str, Any]:
         "group": plan.group,
         "digest": plan.digest,
         "shards": [
-            {"index": shard.index, "tests": list(shard.tests), "predicted": shard.predicted}
+            {
+                "index": shard.index,
+                "tests": list(shard.tests),
+                "predicted": shard.predicted,
+                "wall": shard.wall,
+                "longest": shard.longest,
+            }
             for shard in plan.shards
         ],
         "bound": plan.bound,
@@ -103,7 +129,13 @@ def from_json(data: Any) -> Plan:
             group=data["group"],
             digest=data["digest"],
             shards=tuple(
-                Shard(item["index"], tuple(item["tests"]), _number(item["predicted"]))
+                Shard(
+                    item["index"],
+                    tuple(item["tests"]),
+                    _number(item["predicted"]),
+                    _number(item["wall"]),
+                    item["longest"],
+                )
                 for item in data["shards"]
             ),
             bound=_number(data["bound"]),
@@ -146,6 +178,8 @@ def _validate(plan: Plan) -> None:
         raise ValueError("the group is not a text")
     if not plan.shards or [s.index for s in plan.shards] != [*range(1, len(plan.shards) + 1)]:
         raise ValueError("the shards are not numbered from 1")
+    if not all(isinstance(shard.longest, str) for shard in plan.shards):
+        raise ValueError("the longest unit is not a text")
     tests = [test for shard in plan.shards for test in shard.tests]
     if not all(isinstance(test, str) for test in tests) or len(set(tests)) != len(tests):
         raise ValueError("a test is in two shards or is not a text")

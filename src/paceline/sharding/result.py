@@ -11,7 +11,7 @@ from typing import Any
 from paceline import store
 from paceline.errors import IncompleteEvidence
 
-VERSION = 1
+VERSION = 2
 FILE = "tests.json"
 
 _FOLDER = re.compile(r"([1-9][0-9]*)of([1-9][0-9]*)")
@@ -22,6 +22,7 @@ class ShardResult:
     """The evidence of one shard `index` of `total`, kept in `folder`.
 
     `ran` counts how often each test ran; `exit_code` is None until the run has ended.
+    `predicted_seconds` is the sum of the expected durations of `selected`.
     """
 
     group: str
@@ -38,6 +39,8 @@ class ShardResult:
     exit_code: int | None
     coverage: bool
     folder: Path
+    predicted_seconds: float = 0.0
+    wall_seconds: float = 0.0
 
     @property
     def name(self) -> str:
@@ -62,6 +65,8 @@ def write(result: ShardResult) -> None:
         "outcomes": dict(result.outcomes),
         "exit_code": result.exit_code,
         "coverage": result.coverage,
+        "predicted_seconds": result.predicted_seconds,
+        "wall_seconds": result.wall_seconds,
     }
     store.write_json(result.folder / FILE, data)
 
@@ -112,6 +117,8 @@ def _parse(data: Mapping[str, Any], folder: Path) -> ShardResult:
         exit_code=None if data["exit_code"] is None else _integer(data, "exit_code"),
         coverage=_flag(data, "coverage"),
         folder=folder,
+        predicted_seconds=_seconds(data, "predicted_seconds"),
+        wall_seconds=_seconds(data, "wall_seconds"),
     )
 
 
@@ -127,6 +134,13 @@ def _integer(data: Mapping[str, Any], key: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError(f"{key} is not an integer")
     return value
+
+
+def _seconds(data: Mapping[str, Any], key: str) -> float:
+    value = data[key]
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"{key} is not a number")
+    return float(value)
 
 
 def _flag(data: Mapping[str, Any], key: str) -> bool:

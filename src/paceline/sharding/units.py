@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import NamedTuple
 
-from paceline.sharding.estimation import file_of, group_of
+from paceline.sharding.estimation import file_of
+from paceline.sharding.groups import Groups
 
 
 class Atom(NamedTuple):
@@ -34,20 +35,20 @@ class Unit(NamedTuple):
     size: int
 
 
-def make_atoms(weights: Mapping[str, float]) -> list[Atom]:
+def make_atoms(weights: Mapping[str, float], groups: Groups) -> list[Atom]:
     """Return the atoms of the tests in `weights`, ordered by file, class and id."""
     atoms: list[Atom] = []
-    groups: defaultdict[str, list[str]] = defaultdict(list)
+    members: defaultdict[str, list[str]] = defaultdict(list)
     for test, load in weights.items():
-        group = group_of(test) if "@" in test else None
+        group = groups.get(test)
         if group is None:
             atoms.append(Atom(file_of(test), _scope(test), (test,), load))
         else:
-            groups[group].append(test)
-    for members in groups.values():
-        members.sort()
-        load = math.fsum(weights[test] for test in members)
-        atoms.append(Atom(file_of(members[0]), _scope(members[0]), tuple(members), load))
+            members[group].append(test)
+    for tests in members.values():
+        tests.sort()
+        load = math.fsum(weights[test] for test in tests)
+        atoms.append(Atom(file_of(tests[0]), _scope(tests[0]), tuple(tests), load))
     atoms.sort(key=lambda atom: atom[:3])
     return atoms
 
@@ -64,23 +65,34 @@ def split(unit: Unit) -> list[Unit]:
     return [make_unit([atom]) for atom in unit.atoms]
 
 
-def cut(atoms: Iterable[Atom], limit: float) -> list[Unit]:
+def cut(atoms: Iterable[Atom], limit: float, long: float) -> list[Unit]:
     """Return a unit for each file, cut where a file would take longer than `limit`.
 
-    The cuts fall between classes where that is possible. `atoms` must be in order.
+    The cuts fall between classes where that is possible. An atom of at least `long` seconds
+    is a unit of its own. `atoms` must be in order.
     """
     units: list[Unit] = []
     for _, members in groupby(atoms, key=lambda atom: atom.file):
-        whole = make_unit(members)
-        if whole.load <= limit:
-            units.append(whole)
-            continue
-        pieces: list[Unit] = []
-        for _, scope in groupby(whole.atoms, key=lambda atom: atom.scope):
-            block = make_unit(scope)
-            pieces.extend([block] if block.load <= limit else _pack(split(block), limit))
-        units.extend(_pack(pieces, limit))
+        short: list[Atom] = []
+        for atom in members:
+            if atom.load >= long:
+                units.append(make_unit([atom]))
+            else:
+                short.append(atom)
+        if short:
+            units.extend(_cut_file(short, limit))
     return units
+
+
+def _cut_file(atoms: list[Atom], limit: float) -> list[Unit]:
+    whole = make_unit(atoms)
+    if whole.load <= limit:
+        return [whole]
+    pieces: list[Unit] = []
+    for _, scope in groupby(atoms, key=lambda atom: atom.scope):
+        block = make_unit(scope)
+        pieces.extend([block] if block.load <= limit else _pack(split(block), limit))
+    return _pack(pieces, limit)
 
 
 def _pack(pieces: Iterable[Unit], limit: float) -> list[Unit]:

@@ -72,6 +72,10 @@ def prepush(
         "tests": "A file with one test id a line: plan these, without collecting.",
         "durations": "The durations file for --tests.",
         "previous": "A plan file (JSON of this task) to stay close to.",
+        "workers": "Number of xdist workers in a shard.",
+        "dist": "How xdist shares tests out (its --dist).",
+        "target": "Tell how many shards end within this time, such as 5m.",
+        "overhead": "What a job costs besides its tests, such as 40s; for --target.",
         **_JSON,
     }
 )
@@ -83,15 +87,38 @@ def plan(
     tests: str = "",
     durations: str = "",
     previous: str = "",
+    workers: int = 0,
+    dist: str = "load",
+    target: str = "",
+    overhead: str = "",
     json: bool = False,
 ) -> None:
     """Freeze the assignment of tests to shards in .paceline/plan.json."""
-    from paceline.tasks.plan import plan_file, plan_groups
+    from paceline.tasks.plan import plan_file, plan_groups, wish
 
+    asked = wish(shards, workers, dist, target, overhead)
     if tests:
-        plan_file(tests, durations, shards or 1, previous, json)
+        plan_file(tests, durations, previous, asked, json)
     else:
-        plan_groups(project_root(), group, shards, json)
+        plan_groups(project_root(), group, asked, json)
+
+
+@task(
+    # invoke has no positional argument that takes many values.
+    positional=["folder"],
+    iterable=["also"],
+    help={
+        "folder": "The result folder of a shard, or a folder above several.",
+        "also": "A further folder; may be given more than once.",
+        "into": "The durations file to merge into; default ci/durations/<group>.json.",
+    },
+)
+@_exits
+def merge(context: Context, folder: str, also: list[str], into: str = "") -> None:
+    """Merge the durations that shards measured into the stored ones."""
+    from paceline.tasks.durations import merge_folders
+
+    merge_folders(project_root(), [Path(name) for name in (folder, *also)], into)
 
 
 @task(help=_JSON)
@@ -310,3 +337,4 @@ ns.add_collection(
     )
 )
 ns.add_collection(Collection("hooks", install, hooks_audit, hooks_measure, hooks_consolidate))
+ns.add_collection(Collection("durations", merge))

@@ -8,13 +8,15 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from paceline.sharding.assignment import assign, expected, lower_bound
-from paceline.sharding.estimation import file_of, group_of
+from paceline.sharding.estimation import file_of
+from paceline.sharding.groups import Groups, group_of
 
 IDS = st.builds(
     lambda folder, file, scope, name, group: (
@@ -32,12 +34,17 @@ KNOWN = st.dictionaries(IDS, SECONDS, max_size=60)
 SHARDS = st.integers(1, 12)
 
 
+def marked(tests: Iterable[str]) -> Groups:
+    """Return the groups of `tests`, as marks would say it."""
+    return {test: group for test in tests if (group := group_of(test))}
+
+
 @given(TESTS, KNOWN, SHARDS, st.dictionaries(IDS, st.integers(-1, 14), max_size=60))
 def test_every_assignment_is_a_partition(
     tests: set[str], known: dict[str, float], shards: int, previous: dict[str, int]
 ) -> None:
     """Every test is in exactly one shard, whatever was known before."""
-    found = assign(tests, known, shards, previous)
+    found = assign(tests, known, shards, previous, marked(tests))
     assert len(found) == shards
     assert sorted(test for shard in found for test in shard) == sorted(tests)
 
@@ -48,7 +55,7 @@ def test_no_shard_is_needlessly_empty(
 ) -> None:
     """A shard is empty only if there are fewer indivisible units than shards."""
     units = {group_of(test) or test for test in tests}
-    used = sum(1 for shard in assign(tests, known, shards, previous) if shard)
+    used = sum(1 for shard in assign(tests, known, shards, previous, marked(tests)) if shard)
     assert used == min(shards, len(units))
 
 
@@ -67,8 +74,8 @@ def test_input_order_does_not_matter(
 @given(TESTS, KNOWN, SHARDS)
 def test_group_is_never_divided(tests: set[str], known: dict[str, float], shards: int) -> None:
     """All tests of an xdist group are in one shard."""
+    found = assign(tests, known, shards, groups=marked(tests))
     for group in ("one", "two"):
-        found = assign(tests, known, shards)
         assert sum(any(group_of(test) == group for test in shard) for shard in found) <= 1
 
 
@@ -78,8 +85,9 @@ def test_longest_shard_is_within_twice_the_bound(
 ) -> None:
     """No input, however skewed, gives more than the guarantee of list scheduling."""
     weights = expected(tests, known)
-    loads = [math.fsum(weights[t] for t in shard) for shard in assign(tests, known, shards)]
-    assert max(loads) <= 2 * lower_bound(weights, shards) * 1.01
+    found = assign(tests, known, shards, groups=marked(tests))
+    loads = [math.fsum(weights[t] for t in shard) for shard in found]
+    assert max(loads) <= 2 * lower_bound(weights, shards, marked(tests)) * 1.01
 
 
 def test_hash_seed_does_not_matter() -> None:
@@ -167,6 +175,56 @@ def test_new_test_joins_its_file() -> None:
     assert now == old | {"test_7.py::test_new": old["test_7.py::test_0"]}
 
 
+def test_stretch_of_new_tests_is_spread() -> None:
+    """Many new tests of one file, whose durations are guesses, do not all join one shard."""
+    tests = [f"test_{file:02}.py::test_{i}" for file in range(40) for i in range(5)]
+    old = {test: k for k, shard in enumerate(assign(tests, {}, 4), 1) for test in shard}
+    new = {f"test_07.py::test_new{i:02}" for i in range(40)}
+    found = assign([*tests, *new], dict.fromkeys(tests, 1.0), 4, old)
+    assert max(len(new.intersection(shard)) for shard in found) <= 20
+    assert sum(old[t] != k for k, shard in enumerate(found, 1) for t in shard if t in old) <= 10
+
+
+def test_long_test_leaves_its_file() -> None:
+    """A file of a few long tests among many short files is spread, the short ones are whole."""
+    tests = {f"test_{file:02}.py::test_{i}": 0.5 for file in range(60) for i in range(10)}
+    slow = {f"test_browser.py::test_{i}": 12.0 for i in range(4)}
+    found = assign([*tests, *slow], tests | slow, 4)
+    assert [len(slow.keys() & set(shard)) for shard in found] == [1, 1, 1, 1]
+    files = [{test for test in tests if file_of(test) == f"test_{i:02}.py"} for i in range(60)]
+    assert sum(any(file <= set(shard) for shard in found) for file in files) >= 57
+
+
+def test_renamed_by_xdist_is_the_same_test() -> None:
+    """The suffix that xdist adds to the id of a grouped test does not make it a new test."""
+    tests = [f"test_{file}.py::test_{i}" for file in range(8) for i in range(5)]
+    first = assign(tests, {}, 4)
+    old = {test: k for k, shard in enumerate(first, 1) for test in shard}
+    now = assign([f"{test}@g" for test in tests], dict.fromkeys(tests, 1.0), 4, old)
+    assert now == tuple(tuple(f"{test}@g" for test in shard) for shard in first)
+
+
+def test_suffix_in_a_bare_id_is_a_hint() -> None:
+    """A group known by ids only is kept, unless it passed apart or is longer than a shard."""
+    tests = [f"test_{i:02}.py::test{'@g' if i < 8 else ''}" for i in range(80)]
+    members = {test for test in tests if test.endswith("@g")}
+
+    def places(known: dict[str, float]) -> int:
+        return sum(bool(members & set(shard)) for shard in assign(tests, known, 4))
+
+    assert places({}) == 1
+    assert places(dict.fromkeys(tests, 1.0)) == 1
+    assert places({test.removesuffix("@g"): 1.0 for test in tests}) == 4
+    assert places(dict.fromkeys(tests, 1.0) | dict.fromkeys(members, 9.0)) == 4
+
+
+def test_cells_of_a_notebook_stay_together() -> None:
+    """The cells of a notebook build on each other: they are one unit."""
+    tests = [f"doc/a.ipynb::Cell {i}" for i in range(9)] + ["test_a.py::x", "test_b.py::x"]
+    found = assign(tests, {}, 3)
+    assert tuple(sorted(tests[:9])) in found
+
+
 def test_poor_assignment_is_replaced_not_kept() -> None:
     """If moving single units cannot help, the tests are divided anew."""
     known = {"a.py::t": 5.0, "b.py::t": 5.0, "c.py::t": 4.0, "d.py::t": 4.0}
@@ -185,4 +243,4 @@ def test_large_suite_is_planned_quickly() -> None:
     found = assign(known, known, 256)
     assert time.process_time() - start < 10
     loads = [math.fsum(known[test] for test in shard) for shard in found]
-    assert max(loads) <= 1.02 * lower_bound(known, 256)
+    assert max(loads) <= 1.02 * lower_bound(known, 256, {})

@@ -13,7 +13,8 @@ import pytest
 
 from paceline.errors import CheckFailed
 from paceline.sharding import durations, locking
-from paceline.sharding.estimation import FLOOR, estimate, group_of, without_group
+from paceline.sharding.estimation import FLOOR, estimate
+from paceline.sharding.groups import group_of, without_group
 
 
 def test_absent_file_is_empty(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -158,3 +159,4 @@ def test_grouped_test_finds_its_plain_duration() -> None:
     """Durations measured without xdist also hold for the id with a group."""
     assert without_group("a.py::x@g") == "a.py::x"
     assert estimate(["a.py::x@g"], {"a.py::x": 7.0}) == [7.0]
+    assert estimate(["a.py::x"], {"a.py::x@g": 7.0}) == [7.0]

@@ -91,7 +91,7 @@ def test_plan_states_what_it_is() -> None:
         (1, ("a.py::x",), 3.0),
         (2, ("b.py::x",), 1.0),
     ]
-    assert (plan.version, plan.group, plan.bound, plan.ratio, plan.moved) == (1, "unit", 3, 1, 0)
+    assert (plan.version, plan.group, plan.bound, plan.ratio, plan.moved) == (2, "unit", 3, 1, 0)
 
 
 def test_digest_is_of_the_assignment_only() -> None:
@@ -155,7 +155,7 @@ def damage(change: str, plan: dict[str, Any]) -> Any:
         "list",
         "other group",
         "no plan",
-        "version=2",
+        "version=1",
         "version=null",
         "bound=NaN",
         "ratio=true",
@@ -166,6 +166,8 @@ def damage(change: str, plan: dict[str, Any]) -> Any:
         "tests=[[]]",
         "tests=null",
         'predicted="1"',
+        "wall=NaN",
+        "longest=1",
         "group=1",
     ],
 )

@@ -171,7 +171,7 @@ def test_result_survives_its_file(tmp_path: Path) -> None:
     [
         "{",
         "[]",
-        "version=2",
+        "version=1",
         "index=null",
         "index=true",
         "total=1.5",
@@ -185,6 +185,7 @@ def test_result_survives_its_file(tmp_path: Path) -> None:
         "commit=1",
         'exit_code="0"',
         "coverage=null",
+        "wall_seconds=null",
         "plan_digest",
     ],
 )
