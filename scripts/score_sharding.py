@@ -1,44 +1,73 @@
-"""Score the sharding on a recorded history of durations.
+"""Score the sharding on a recorded history of durations, beside pytest-split's algorithms.
 
-For each version of the history, its tests are planned with the durations of the version
-before and the plan before, and scored with the durations they then really had. Usage:
-`python scripts/score_sharding.py HISTORY.json[.xz] [SHARDS]`, with the history as JSON
-`{"versions": [{"durations": {node id: seconds}}, ...]}`, oldest first.
+`python scripts/score_sharding.py SOURCE [SHARDS] [--later N]`, SOURCE being one of
+
+- a durations file in a git repository (`ci/durations/unit.json`, `.test_durations`): every
+  version that git log knows of it;
+- a JSON file (or .json.xz) `{"versions": [{"durations": {node id: seconds}}, ...]}`, oldest first.
+
+Each version's tests are planned with the durations of the version before (and, for paceline,
+the plan before), and scored by what they then really took: longest shard over the best possible,
+which is the mean or the longest test. `later` plans with durations that are N versions old;
+`perfect` with the very durations that it is scored by, at 32 shards.
 """
 
 from __future__ import annotations
 
-import itertools
+import argparse
 import json
 import lzma
 import math
 import statistics
 import sys
-import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from paceline.sharding.assignment import lower_bound
+from paceline import process
+from paceline.sharding.assignment import assign
 from paceline.sharding.estimation import file_of
-from paceline.sharding.plan import Plan, make_plan
 
-History = list[dict[str, float]]
+Durations = dict[str, float]
+History = list[Durations]
 Shards = Sequence[Sequence[str]]
+Planner = Callable[[Iterable[str], Durations, int, Shards | None], Shards]
+
+PERFECT_SHARDS = 32
 
 
 def load(path: Path) -> History:
-    """Return the durations of each version."""
+    """Return the durations of each version, oldest first."""
     raw = path.read_bytes()
     data = json.loads(lzma.decompress(raw) if path.suffix == ".xz" else raw)
-    return [version["durations"] for version in data["versions"]]
+    if isinstance(data, dict) and isinstance(data.get("versions"), list):
+        return [version["durations"] for version in data["versions"]]
+    return from_git(path)
 
 
-def score(shards: Shards, true: dict[str, float]) -> float:
+def from_git(path: Path) -> History:
+    """Return each version of the durations file at `path` that git knows and that differs."""
+    where = ["git", "-C", str(path.parent)]
+    log = process.run([*where, "log", "--reverse", "--format=%H", "--", path.name], cwd=Path.cwd())
+    history: History = []
+    for commit in log.output.split() if not log.exit_code else []:
+        show = [*where, "show", f"{commit}:./{path.name}"]
+        shown = process.run(show, cwd=Path.cwd())
+        try:
+            found = dict(json.loads(shown.output)) if not shown.exit_code else {}
+        except ValueError:
+            continue
+        if found and history[-1:] != [found]:
+            history.append(found)
+    return history
+
+
+def score(shards: Shards, true: Durations) -> float:
     """Return the longest shard over the best possible one."""
-    longest = max(math.fsum(true[test] for test in tests) for tests in shards)
-    return longest / lower_bound(true, len(shards), {})
+    bound = max(math.fsum(true.values()) / len(shards), *true.values())
+    return max(math.fsum(true[test] for test in tests) for tests in shards) / bound
 
 
 def spread(shards: Shards) -> float:
@@ -50,15 +79,27 @@ def spread(shards: Shards) -> float:
     return statistics.mean(len(found) for found in places.values())
 
 
-def moved(before: Shards | None, after: Shards) -> float | None:
+def moved(before: Shards, after: Shards) -> float:
     """Return the share of common tests that changed their shard."""
-    if before is None:
-        return None
     old = {test: index for index, tests in enumerate(before) for test in tests}
     changed = [
         old[test] != index for index, tests in enumerate(after) for test in tests if test in old
     ]
-    return sum(changed) / len(changed)
+    return sum(changed) / len(changed) if changed else 0.0
+
+
+def paceline(tests: Iterable[str], known: Durations, shards: int, before: Shards | None) -> Shards:
+    """Plan as `invoke plan --previous` does."""
+    old = {test: index for index, found in enumerate(before or (), 1) for test in found}
+    return assign(list(tests), known, shards, old)
+
+
+def paceline_afresh(
+    tests: Iterable[str], known: Durations, shards: int, before: Shards | None
+) -> Shards:
+    """Plan as a shard without a plan does."""
+    del before
+    return assign(list(tests), known, shards)
 
 
 class _Item:
@@ -68,66 +109,84 @@ class _Item:
         self.nodeid = nodeid
 
 
-def pytest_split(name: str, tests: Iterable[str], known: dict[str, float], shards: int) -> Shards:
-    """Return the groups of one algorithm of pytest-split."""
-    from pytest_split.algorithms import Algorithms
-
-    items: list[Any] = [_Item(test) for test in tests]
-    groups = Algorithms[name].value(shards, items, known)
-    return [[item.nodeid for item in group.selected] for group in groups]
-
-
-def report(name: str, scores: list[float], moves: list[float], spreads: list[float]) -> None:
-    """Print one line of figures."""
-    p90 = statistics.quantiles(scores, n=10, method="inclusive")[-1]
-    print(
-        f"{name:24} ratio median {statistics.median(scores):.3f} p90 {p90:.3f}"
-        f" max {max(scores):.3f}  moved median {statistics.median(moves):6.2%}"
-        f" mean {statistics.mean(moves):6.2%}  shards per file {statistics.mean(spreads):.2f}"
-        f" (last {spreads[-1]:.2f})"
-    )
-
-
-def run(name: str, history: History, shards: int) -> None:
-    """Plan and score the whole history with one method."""
-    scores: list[float] = []
-    moves: list[float] = []
-    spreads: list[float] = []
-    plan: Plan | None = None
-    before: Shards | None = None
-    for known, true in itertools.pairwise(history):
-        if name.startswith("paceline"):
-            plan = make_plan("all", true, known, shards, plan if name == "paceline" else None)
-            after: Shards = [shard.tests for shard in plan.shards]
-        else:
-            after = pytest_split(name, true, known, shards)
-        scores.append(score(after, true))
-        share = moved(before, after)
-        moves.extend([] if share is None else [share])
-        spreads.append(spread(after))
-        before = after
-    report(name, scores, moves, spreads)
-
-
-def main() -> int:
-    """Compare paceline, with and without the plan before, and pytest-split."""
-    if len(sys.argv) not in (2, 3):
-        print(__doc__, file=sys.stderr)
-        return 2
-    history = load(Path(sys.argv[1]))
-    shards = int(sys.argv[2]) if len(sys.argv) == 3 else 8
-    print(f"{len(history)} versions, {shards} shards, last {len(history[-1])} tests")
-    names = ["paceline", "paceline (no plan before)"]
+def planners() -> dict[str, Planner]:
+    """Return what is compared; pytest-split only where it is installed."""
+    found: dict[str, Planner] = {
+        "paceline": paceline,
+        "paceline, no plan before": paceline_afresh,
+    }
     try:
         from pytest_split.algorithms import Algorithms
     except ImportError:
-        print("pytest-split is not installed: not compared")
-    else:
-        names.extend(Algorithms.names())
-    for name in names:
-        start = time.perf_counter()
-        run(name, history, shards)
-        print(f"{'':24} {time.perf_counter() - start:.2f} s")
+        print("pytest-split is not installed: not compared", file=sys.stderr)
+        return found
+    for name in Algorithms.names():
+        found[name] = _pytest_split(Algorithms[name].value)
+    return found
+
+
+def _pytest_split(algorithm: Any) -> Planner:
+    def plan(tests: Iterable[str], known: Durations, shards: int, before: Shards | None) -> Shards:
+        del before
+        groups = algorithm(shards, [_Item(test) for test in tests], known)
+        return [[item.nodeid for item in group.selected] for group in groups]
+
+    return plan
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What one planner did on a history."""
+
+    scores: Sequence[float]
+    moves: Sequence[float]
+    spreads: Sequence[float]
+
+
+def run(planner: Planner, history: History, shards: int, later: int) -> Figures:
+    """Plan each version with the durations from `later` versions before, in a chain of plans."""
+    before: Shards | None = None
+    scores, moves, spreads = [], [], []
+    for known, true in zip(history, history[later:], strict=False):
+        after = planner(true, known, shards, before)
+        scores.append(score(after, true))
+        moves += [] if before is None else [moved(before, after)]
+        spreads.append(spread(after))
+        before = after
+    return Figures(scores, moves or [0.0], spreads)
+
+
+def summary(scores: Sequence[float]) -> str:
+    """Return median, 90th percentile and largest."""
+    tenths = statistics.quantiles(scores, n=10, method="inclusive") if scores[1:] else scores
+    return f"{statistics.median(scores):.3f} {tenths[-1]:.3f} {max(scores):.3f}"
+
+
+def main() -> int:
+    """Print one table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("source", type=Path)
+    parser.add_argument("shards", type=int, nargs="?", default=8)
+    parser.add_argument("--later", type=int, default=20)
+    options = parser.parse_args()
+    history = load(options.source)
+    if len(history) < 2:
+        print(f"error: {options.source}: fewer than two versions", file=sys.stderr)
+        return 1
+    print(f"{len(history)} versions, {options.shards} shards; median, 90th percentile, largest")
+    print(
+        f"{'':26}{'next version':20}{'moved':8}{f'{options.later} later':20}"
+        f"{f'perfect, {PERFECT_SHARDS}':20}shards a file"
+    )
+    for name, planner in planners().items():
+        near = run(planner, history, options.shards, 1)
+        far = run(planner, history, options.shards, options.later).scores
+        perfect = [score(planner(true, true, PERFECT_SHARDS, None), true) for true in history]
+        print(
+            f"{name:26}{summary(near.scores):20}{statistics.median(near.moves):<8.2%}"
+            f"{summary(far) if far else 'too few versions':20}"
+            f"{summary(perfect):20}{statistics.mean(near.spreads):.2f}"
+        )
     return 0
 
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
 from paceline.sharding.durations import Durations
-from paceline.sharding.estimation import estimate
+from paceline.sharding.estimation import estimate, unknown
 from paceline.sharding.groups import Groups, in_ids
 from paceline.sharding.homes import find_homes
 from paceline.sharding.repair import fill_empty, repair
@@ -23,9 +23,9 @@ from paceline.sharding.units import Atom, Unit, cut, make_atoms
 
 PIECES = 2
 """A file longer than the bound divided by this is cut."""
-NEW_PIECES = 8
-"""The same for new tests, most of whose durations are guesses."""
-LONG = 75
+GUESSED_PIECES = 8
+"""The same for tests whose durations are guesses: a stretch of guesses errs all at once."""
+LONG = 85
 """A test longer than the bound divided by this, and ..."""
 LONG_MEANS = 3
 """... than this many mean tests, is placed on its own."""
@@ -54,7 +54,7 @@ def assign(
     weights = expected(tests, durations)
     if groups is None:
         groups = in_ids(weights, durations, shards)
-    return assign_weighted(weights, shards, previous, groups)
+    return assign_weighted(weights, shards, previous, groups, unknown(weights, durations))
 
 
 def expected(tests: Collection[str], durations: Durations) -> dict[str, float]:
@@ -65,7 +65,12 @@ def expected(tests: Collection[str], durations: Durations) -> dict[str, float]:
 
 def lower_bound(weights: Mapping[str, float], shards: int, groups: Groups) -> float:
     """Return the load no assignment can beat: the mean, or the longest indivisible unit."""
-    return _bound(make_atoms(weights, groups), shards)
+    members: defaultdict[str, list[float]] = defaultdict(list)
+    for test, group in groups.items():
+        if test in weights:
+            members[group].append(weights[test])
+    mean = math.fsum(weights.values()) / shards
+    return max([mean, *weights.values(), *map(math.fsum, members.values())])
 
 
 def assign_weighted(
@@ -73,15 +78,19 @@ def assign_weighted(
     shards: int,
     previous: Mapping[str, int] | None = None,
     groups: Groups | None = None,
+    guessed: Collection[str] = (),
 ) -> Assignment:
-    """Divide the tests in `weights`, whose expected seconds are given; see `assign`."""
+    """Divide the tests in `weights`, whose expected seconds are given; see `assign`.
+
+    The seconds of the `guessed` tests are estimates from other tests.
+    """
     if shards < 1:
         raise ValueError(f"shards must be at least 1, not {shards}")
     atoms = make_atoms(weights, groups or {})
     bound = _bound(atoms, shards)
-    chosen = _build(atoms, previous or {}, shards, bound)
+    chosen = _build(atoms, previous or {}, shards, bound, guessed)
     if previous and _longest(chosen) > bound * TOLERANCE:
-        fresh = _build(atoms, {}, shards, bound)
+        fresh = _build(atoms, {}, shards, bound, guessed)
         if _longest(fresh) < _longest(chosen) * WORTH:
             chosen = _relabel(fresh, previous or {})
     return tuple(
@@ -100,20 +109,28 @@ def _longest(contents: Sequence[Sequence[Unit]]) -> float:
 
 
 def _build(
-    atoms: Sequence[Atom], previous: Mapping[str, int], shards: int, bound: float
+    atoms: Sequence[Atom],
+    previous: Mapping[str, int],
+    shards: int,
+    bound: float,
+    guessed: Collection[str],
 ) -> list[list[Unit]]:
     """Keep what has a home, place the rest longest first, then even out."""
-    limit = bound / PIECES
+    limit, room = bound / PIECES, bound / GUESSED_PIECES
     mean = math.fsum(atom.load for atom in atoms) / (len(atoms) or 1)
     long = max(bound / LONG, LONG_MEANS * mean)
-    homes = find_homes(atoms, previous, shards, min(bound / NEW_PIECES, long)) if previous else {}
+    homes = find_homes(atoms, previous, shards, min(room, long)) if previous else {}
     at_home: list[list[Atom]] = [[] for _ in range(shards)]
     homeless: list[Atom] = []
+    guesses: list[Atom] = []
     for atom in atoms:
         home = homes.get(atom.key)
-        (homeless if home is None else at_home[home]).append(atom)
+        if home is not None:
+            at_home[home].append(atom)
+        else:
+            (guesses if atom.key in guessed else homeless).append(atom)
     contents = [cut(members, limit, long) for members in at_home]
-    _place(cut(homeless, bound / NEW_PIECES if previous else limit, long), contents)
+    _place(cut(homeless, limit, long) + cut(guesses, room, long), contents)
     fill_empty(contents)
     repair(contents, bound * TOLERANCE)
     return contents

@@ -16,6 +16,16 @@ LIMIT = 0.1
 """Above this share of unknown or stale tests the durations no longer fit the suite."""
 
 
+def unknown(tests: Collection[str], durations: Durations) -> frozenset[str]:
+    """Return the tests that have no duration; none where nothing is known at all."""
+    if not durations:
+        return frozenset()
+    stored = {without_group(test) if "@" in test else test for test in durations}
+    return frozenset(
+        test for test in tests if (without_group(test) if "@" in test else test) not in stored
+    )
+
+
 @dataclass(frozen=True)
 class Knowledge:
     """How many of the `tests` have no duration, and how many durations have no test."""

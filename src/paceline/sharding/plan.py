@@ -14,6 +14,7 @@ from typing import Any
 from paceline import store
 from paceline.sharding.assignment import Assignment, assign_weighted, expected, lower_bound
 from paceline.sharding.durations import Durations
+from paceline.sharding.estimation import unknown
 from paceline.sharding.groups import Groups, in_ids
 from paceline.sharding.wall import ONE_BY_ONE, Workers, predict
 
@@ -74,7 +75,9 @@ def make_plan(
         # Not even a plan that could be better may move when nothing is new.
         assignment: Assignment = tuple(shard.tests for shard in previous.shards)
     else:
-        assignment = assign_weighted(weights, shards, _places(previous), groups)
+        assignment = assign_weighted(
+            weights, shards, _places(previous), groups, unknown(weights, durations)
+        )
     loads = [_load(members, weights) for members in assignment]
     walls = [predict(members, weights, workers, groups, shared) for members in assignment]
     bound = lower_bound(weights, shards, groups)

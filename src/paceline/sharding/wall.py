@@ -45,6 +45,8 @@ def predict(
     `shared` has the set-up seconds that a file costs on every worker that runs tests of it;
     one of them is counted, which is exact with loadfile and loadscope.
     """
+    if workers.count < 2 and not shared:
+        return Wall(math.fsum(weights[test] for test in tests), "")
     units: dict[str, float] = {}
     seen: set[str] = set()
     for test in tests:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json as json_format
 import re
 import tempfile
@@ -123,9 +124,13 @@ class _Task:
         self.name, self.tests, self.workers = name, tests, workers
         self.durations = durations.read(file) if file else {}
         self.shared = history.estimates(history.read(history.beside(file))).shared if file else {}
-        self.weights = expected(tests, self.durations)
         self.knowledge = knowledge(tests, self.durations)
         self._file, self._marked = file, marked
+
+    @functools.cached_property
+    def weights(self) -> dict[str, float]:
+        """The expected seconds of each test."""
+        return expected(self.tests, self.durations)
 
     def groups(self, shards: int) -> Groups:
         """Return what must stay together; without marks the ids tell."""
@@ -142,7 +147,8 @@ class _Task:
             self.durations,
             shards,
             previous,
-            groups=self.groups(shards),
+            # Bare ids of a suite without a history tell by themselves, in one pass.
+            groups=None if self._marked is None and not self.shared else self.groups(shards),
             workers=self.workers,
             shared=self.shared,
         )
