@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,27 @@ def reachable(starts: Iterable[int], nodes: Sequence[Node], by_path: Mapping[str
             found.add(place)
             queue += nodes[place].links
             queue += [by_path[path] for path in nodes[place].imports if path in by_path]
+    return found
+
+
+def reaching(
+    wanted: Callable[[Node], bool], nodes: Sequence[Node], by_path: Mapping[str, int]
+) -> set[int]:
+    """Return the places of all segments that build on one that is `wanted`."""
+    users: defaultdict[int, list[int]] = defaultdict(list)
+    for place, node in enumerate(nodes):
+        for link in node.links:
+            users[link].append(place)
+        for path in node.imports:
+            if path in by_path:
+                users[by_path[path]].append(place)
+    found: set[int] = set()
+    queue = [place for place, node in enumerate(nodes) if wanted(node)]
+    while queue:
+        place = queue.pop()
+        if place not in found:
+            found.add(place)
+            queue += users[place]
     return found
 
 
@@ -240,13 +261,15 @@ class Builder:
     def _add_texts(self, nodes: Sequence[Node], tests: Sequence[tuple[RawTest, int]]) -> None:
         """Let tests that look at positions or code objects depend on the text of their sources."""
         by_path = import_places(nodes)
-        for _, place in tests if any(node.reads_positions for node in nodes) else ():
-            reached = reachable([place], nodes, by_path)
+        for _, place in tests:
+            # Its own code, its fixtures, its children; what left state for it looked earlier.
+            parts = [nodes[place], *(nodes[link] for link in nodes[place].links)]
             if not any(
-                nodes[number].reads_positions and nodes[number].kind is not Kind.IMPORT
-                for number in reached
+                part.reads_positions and part.kind not in (Kind.IMPORT, Kind.STATE)
+                for part in parts
             ):
                 continue
+            reached = reachable([place], nodes, by_path)
             nodes[place].needs |= {
                 NeedRecord(Need.TEXT, item.path, item.sha)
                 for number in reached
@@ -260,11 +283,11 @@ class Builder:
         declared: Mapping[str, Declared],
     ) -> None:
         by_path = import_places(nodes)
-        starting = any(node.programs for node in nodes)
+        starting = reaching(lambda node: bool(node.programs), nodes, by_path)
         for test, place in tests:
             wanted = declared.get(test.name, Declared())
             node = nodes[place]
-            if starting and not wanted.inputs:
+            if place in starting and not wanted.inputs:
                 for number in reachable([place], nodes, by_path):
                     node.unseen |= {
                         f"{name} (left no record; declare the test's inputs)"

@@ -95,6 +95,8 @@ class Imports:
             ):
                 return original(loader, module)
             segment = self._segment(path, module.__name__)
+            with watch.aside():
+                watch.note_value(Need.CONTENT, path)
             recorder.current.links.add(segment)
             if path.endswith(EXTENSIONS):
                 watch.note_in(segment, Need.CONTENT, path)

@@ -15,6 +15,7 @@ from pathlib import Path
 from paceline.impact import inputs, records, saving
 from paceline.impact.building import Builder, Declared
 from paceline.impact.environment import Surroundings
+from paceline.impact.recorder import Need
 from paceline.impact.recording import Recording, from_json
 from paceline.impact.records import Records, Store
 from paceline.impact.scope import Scope
@@ -121,10 +122,22 @@ class Run:
         root = self.scope.root
         written = {path for one in recordings for path in one.written}
         after = _statuses(root)
-        changed = {
+        contents = {
+            name: value
+            for one in recordings
+            for (need, name), value in one.values.items()
+            if need is Need.CONTENT
+        }
+        touched = (
             str(root / name)
             for name in self._before.keys() | after.keys()
             if self._before.get(name) != after.get(name)
+        )
+        # A new time alone is no other content.
+        changed = {
+            path
+            for path in touched
+            if path not in contents or inputs.value(Need.CONTENT, path) != contents[path]
         }
         outside = {
             name

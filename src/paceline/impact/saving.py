@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 
 from paceline.impact import records
-from paceline.impact.building import Node, import_places, reachable
+from paceline.impact.building import Node, import_places, reachable, reaching
 from paceline.impact.recorder import Kind
 from paceline.impact.recording import RawTest
 from paceline.impact.records import SegmentRecord
@@ -56,16 +56,10 @@ def save(
             "SELECT name FROM test WHERE environment = ? AND status = ?", (environment, mark)
         )
     }
-    disturbed = any(node.disturbed for node in nodes)
+    disturbed = reaching(lambda node: bool(node.disturbed), nodes, by_path)
     for test, place in tests:
         status = test.status
-        if status == "passed" and (
-            test.name not in marked
-            or (
-                disturbed
-                and any(nodes[number].disturbed for number in reachable([place], nodes, by_path))
-            )
-        ):
+        if status == "passed" and (test.name not in marked or place in disturbed):
             status = "unfinished"
         connection.execute(
             "INSERT OR REPLACE INTO test VALUES (?, ?, ?, ?, ?)",

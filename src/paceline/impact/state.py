@@ -12,6 +12,7 @@ import re
 import sys
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from types import (
     BuiltinFunctionType,
@@ -51,13 +52,24 @@ _BOOKKEEPING: Final = ("logging", "_pytest", "pytest", "typing", "warnings", "th
 Prints = dict[str, object]
 
 
+@dataclass
+class _Surface:
+    """A module's globals: all values, by name, those that can keep state, and containers."""
+
+    values: tuple[object, ...]
+    globals: dict[str, object]
+    deep: list[str]
+    containers: list[str]
+    sizes: tuple[int, ...] = ()
+
+
 class State:
     """Compares what is reachable from the project's modules and from wide fixtures."""
 
     def __init__(self, counts: Callable[[str], bool]) -> None:
         self._counts = counts
         self._deep: dict[str, Prints] = {}
-        self._shallow: dict[str, tuple[object, ...]] = {}
+        self._surface: dict[str, _Surface] = {}
         self._own_types: dict[type, bool] = {}
         self._dull_classes: dict[int, tuple[int, ...]] = {}
         #: Values of fixtures that outlive a test, by the fixture's name.
@@ -65,8 +77,8 @@ class State:
 
     def add(self, module: ModuleType) -> None:
         """Take the state of `module`, just imported, as its first."""
-        self._deep[module.__name__] = self._module(module)
-        self._shallow[module.__name__] = _shallow(module)
+        surface = self._surface[module.__name__] = self._look(module)
+        self._deep[module.__name__] = self._prints(module, surface)
 
     def add_fixture(self, name: str, value: Any) -> None:
         """Watch what a fixture that outlives its test has returned."""
@@ -81,14 +93,35 @@ class State:
         """
         found: set[str] = set()
         for path, module in self._modules():
-            name = module.__name__
-            shallow = _shallow(module)
-            if path not in executed and self._shallow.get(name, shallow) == shallow:
+            known = self._surface.get(module.__name__)
+            if known is None:
+                self.add(module)
                 continue
-            self._shallow[name] = shallow
-            self._compare(name, self._module(module), found)
+            values = list(module.__dict__.values())
+            if _seen(values) != known.values:
+                found |= self._changed_surface(module, known)
+            elif path in executed or known.sizes != _sizes(module, known.containers):
+                self._compare(module.__name__, self._prints(module, known), found)
+                known.sizes = _sizes(module, known.containers)
         for name, value in self.fixtures.items():
             self._compare(f"\0{name}", dict(self._global(name, value)), found)
+        return found
+
+    def _changed_surface(self, module: ModuleType, known: _Surface) -> set[str]:
+        """Return the globals that are other objects now, and what changed inside the others."""
+        now = self._look(module)
+        found = {
+            name
+            for name in known.globals.keys() | now.globals.keys()
+            if known.globals.get(name) != now.globals.get(name)
+        }
+        prints = self._prints(module, now)
+        before = self._deep.get(module.__name__, {})
+        for name in before.keys() & prints.keys():
+            if before[name] != prints[name]:
+                found.update(name.split("\0"))
+        self._surface[module.__name__] = now
+        self._deep[module.__name__] = prints
         return found
 
     def _compare(self, key: str, prints: Prints, found: set[str]) -> None:
@@ -99,6 +132,34 @@ class State:
                 if before.get(name) != prints.get(name):
                     found.update(name.split("\0"))
 
+    def _look(self, module: ModuleType) -> _Surface:
+        """Return what the globals are, and which of them can keep state inside."""
+        items = [
+            (name, value)
+            for name, value in list(module.__dict__.items())
+            if type(value) is not ModuleType and name[:2] != "__"
+        ]
+        deep = [
+            name
+            for name, value in items
+            if not (_is_stateless(value) or type(value) in _PLAIN)
+            and not (isinstance(value, type) and value.__module__ != module.__name__)
+        ]
+        surface = _Surface(
+            _seen(list(module.__dict__.values())),
+            {name: value if type(value) in _PLAIN else id(value) for name, value in items},
+            deep,
+            [name for name, value in items if type(value) in _CONTAINERS],
+        )
+        surface.sizes = _sizes(module, surface.containers)
+        return surface
+
+    def _prints(self, module: ModuleType, surface: _Surface) -> Prints:
+        prints: Prints = {}
+        for name in surface.deep:
+            prints.update(self._global(name, module.__dict__.get(name)))
+        return prints
+
     def _modules(self) -> Iterator[tuple[str, ModuleType]]:
         for module in list(sys.modules.values()):
             if type(module) is not ModuleType:
@@ -106,23 +167,6 @@ class State:
             path = module.__dict__.get("__file__")
             if isinstance(path, str) and self._counts(path):
                 yield path, module
-
-    def _module(self, module: ModuleType) -> Prints:
-        prints: Prints = {}
-        home = module.__name__
-        for name, value in list(module.__dict__.items()):
-            kind = type(value)
-            if kind in _PLAIN:
-                prints[name] = value
-            elif kind is FunctionType and not _has_state(value):
-                prints[name] = id(value)
-            elif kind in _OPAQUE or name[:2] == "__":
-                continue
-            elif isinstance(value, type) and value.__module__ != home:
-                prints[name] = id(value)  # looked at where it was defined
-            else:
-                prints.update(self._global(name, value))
-        return prints
 
     def _global(self, name: str, value: Any) -> Iterator[tuple[str, object]]:
         """Yield the print of a global and, since code may reach them directly, its attributes."""
@@ -167,7 +211,7 @@ class State:
         if kind in _PLAIN:
             return value
         if kind in _WRAPPERS:
-            return self._print(_unwrapped(value), depth, seen)
+            return tuple([self._print(part, depth, seen) for part in _unwrapped(value)])
         identity = id(value)
         stateless = kind in _OPAQUE or (kind is FunctionType and not _has_state(value))
         if stateless or depth == 0 or identity in seen:
@@ -229,27 +273,26 @@ class State:
         return tuple(parts)
 
 
-def _shallow(module: ModuleType) -> tuple[object, ...]:
-    """Return what the globals are and how large, as far as one step shows it."""
-    values = list(module.__dict__.values())
-    sizes = [len(value) for value in values if type(value) in _CONTAINERS]
-    plain = [value for value in values if type(value) in _PLAIN]
-    return (*map(id, values), *sizes, *plain)
+def _seen(values: list[Any]) -> tuple[object, ...]:
+    return tuple([value if type(value) in _PLAIN else id(value) for value in values])
 
 
-def _unwrapped(value: Any) -> Any:
+def _sizes(module: ModuleType, names: list[str]) -> tuple[int, ...]:
+    values = module.__dict__
+    return tuple([len(values[name]) for name in names if name in values])
+
+
+def _unwrapped(value: Any) -> tuple[Any, ...]:
     """Return the function in a class method, the functions of a property."""
     if type(value) is property:
         return (value.fget, value.fset, value.fdel)
-    return value.__func__
+    return (value.__func__,)
 
 
 def _is_stateless(member: Any) -> bool:
     kind = type(member)
     if kind in _WRAPPERS:
-        inner = _unwrapped(member)
-        parts = inner if isinstance(inner, tuple) else (inner,)
-        return all(part is None or _is_stateless(part) for part in parts)
+        return all(part is None or _is_stateless(part) for part in _unwrapped(member))
     if kind is FunctionType:
         return not _has_state(member)
     return kind in _OPAQUE and kind not in _PLAIN

@@ -109,9 +109,13 @@ class Watch:
 
     def note_in(self, segment: Segment, need: Need, path: str) -> None:
         """Note that `segment` needs `path`, and the value it has now."""
+        segment.needs.add((need, path))
+        self.note_value(need, path)
+
+    def note_value(self, need: Need, path: str) -> None:
+        """Keep the value that the input has now, if it was not asked for before."""
         recorder = self.recorder
         key = (need, path)
-        segment.needs.add(key)
         if key not in recorder.values:
             recorder.values[key] = inputs.value(need, path, recorder.environ)
 

@@ -121,11 +121,11 @@ class Impact:
         from paceline.plugin.testmon import share_trace
 
         self.config = config
-        self.hooks = SegmentHooks(config, self.recorder, self.scope)
+        self.hooks = SegmentHooks(config, self.recorder, self.scope, self.tracer)
         self.imports.on_imported = self.hooks.state.add
         config.pluginmanager.register(self.hooks, "paceline-segments")
         self.hooks.start()
-        share_trace(config, self.recorder)
+        share_trace(config, self.recorder, self.tracer)
         distributed = getattr(config.option, "dist", "no") != "no"
         if is_worker(config):
             given = config.workerinput[INPUT]  # type: ignore[attr-defined]
@@ -250,7 +250,7 @@ class Impact:
         self.recorder.active = False
         if not session.config.option.collectonly:
             complete, partial = self._collected_files(session.config)
-            with self.watch.aside():
+            with self.watch.aside(), self.tracer.aside():
                 self._run.finish(recording, self._all_declared(), complete, partial, self.reasons)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

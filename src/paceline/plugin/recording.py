@@ -13,12 +13,16 @@ from paceline.impact.recorder import Kind, Recorder, Segment
 from paceline.impact.recording import Numbering, RawTest, Recording, StateChange
 from paceline.impact.scope import Scope
 from paceline.impact.state import State
+from paceline.impact.tracer import Tracer
 
 
 class SegmentHooks:
     """Enters and leaves the recorder's segments as pytest goes along."""
 
-    def __init__(self, config: pytest.Config, recorder: Recorder, scope: Scope) -> None:
+    def __init__(
+        self, config: pytest.Config, recorder: Recorder, scope: Scope, tracer: Tracer
+    ) -> None:
+        self._tracer = tracer
         self._config = config
         self._recorder = recorder
         self._scope = scope
@@ -109,7 +113,8 @@ class SegmentHooks:
                 segment.links.add(imported[path])
 
     def _note_state(self, segment: Segment) -> None:
-        names = self.state.changed({*segment.code, *segment.early})
+        with self._tracer.aside():
+            names = self.state.changed({*segment.code, *segment.early})
         if names:
             self._changes.append((len(self._order), segment, names))
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from paceline import console
-from paceline.impact.recorder import Kind, Recorder
-from paceline.impact.tracer import lines
+from paceline.impact.recorder import Kind, Recorder, Segment
+from paceline.impact.tracer import Tracer, lines
 
 #: What testmon returns for a batch: test, then file, then the lines that ran.
 Batch = dict[str, dict[str, Any]]
@@ -69,7 +69,8 @@ class SharedTrace:
     start a second tracer and silence the first.
     """
 
-    def __init__(self, recorder: Recorder, root: str) -> None:
+    def __init__(self, recorder: Recorder, root: str, tracer: Tracer) -> None:
+        self._tracer = tracer
         self._recorder = recorder
         self._root = root
         self._test = ""
@@ -88,6 +89,10 @@ class SharedTrace:
         if not self._test or segment.kind is not Kind.TEST:
             return {}
         self._recorder.take(segment)
+        with self._tracer.aside():
+            return self._files(segment)
+
+    def _files(self, segment: Segment) -> Batch:
         files: dict[str, set[int]] = {self._test.partition("::")[0]: {1}}
         parts = [segment, *(link for link in segment.links if link.kind is Kind.FIXTURE)]
         for part in parts:
@@ -102,11 +107,23 @@ class SharedTrace:
         """Do nothing: the trace is the recorder's."""
 
 
-def share_trace(config: pytest.Config, recorder: Recorder) -> None:
+def share_trace(config: pytest.Config, recorder: Recorder, tracer: Tracer) -> None:
     """Let testmon record from `recorder`, and neither select nor sort."""
+    data = getattr(config, "testmon_data", None)
+    if data is not None:
+        for name in ("get_tests_fingerprints", "save_test_execution_file_fps"):
+            setattr(data, name, _untraced(getattr(data, name), tracer))
     collect = config.pluginmanager.get_plugin("TestmonCollect")
     if collect is not None:
-        collect.testmon = SharedTrace(recorder, str(config.rootpath))
+        collect.testmon = SharedTrace(recorder, str(config.rootpath), tracer)
     select = config.pluginmanager.get_plugin("TestmonSelect")
     if select is not None:
         config.pluginmanager.unregister(select)
+
+
+def _untraced(original: Callable[..., Any], tracer: Tracer) -> Callable[..., Any]:
+    def call(*args: Any, **options: Any) -> Any:
+        with tracer.aside():
+            return original(*args, **options)
+
+    return call
