@@ -241,10 +241,9 @@ def _artifacts(artifact: Artifact) -> list[str]:
 
 
 def _reports(job: Job) -> list[str]:
-    assert job.keeps is not None
     return [
         f"  coverage: {quote(_COVERAGE)}",
-        *_artifacts(job.keeps),
+        *(_artifacts(job.keeps) if job.keeps else ["  artifacts:"]),
         "    reports:",
         "      coverage_report:",
         "        coverage_format: cobertura",

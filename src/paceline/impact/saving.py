@@ -164,10 +164,11 @@ def clean(connection: sqlite3.Connection, environment: int) -> None:
         " (SELECT id FROM environment ORDER BY used_at DESC LIMIT ?)",
         (_ENVIRONMENTS,),
     )
-    for table in ("segment", "test"):
-        connection.execute(
-            f"DELETE FROM {table} WHERE environment NOT IN (SELECT id FROM environment)"
-        )
+    for statement in (
+        "DELETE FROM segment WHERE environment NOT IN (SELECT id FROM environment)",
+        "DELETE FROM test WHERE environment NOT IN (SELECT id FROM environment)",
+    ):
+        connection.execute(statement)
     _drop_unreached(connection, environment)
 
 

@@ -14,6 +14,7 @@ from paceline.plugin.options import is_worker
 
 if TYPE_CHECKING:
     from paceline.impact.building import Declared
+    from paceline.impact.records import Records
     from paceline.impact.run import Run
     from paceline.plugin.recording import SegmentHooks
 
@@ -151,14 +152,12 @@ class Impact:
         for need in (Need.FILES, Need.CONFIGURATION):
             self.watch.note_in(self.recorder.session, need, str(self.root))
         self.selecting = not config.option.impact_noselect
-        self._select(config)
+        self._select(config, self._run.known())
         return self._run.folder
 
-    def _select(self, config: pytest.Config) -> None:
+    def _select(self, config: pytest.Config, known: Records) -> None:
         from paceline.impact.selection import Project, Selector
 
-        assert self._run is not None
-        known = self._run.known()
         selector = Selector(known, Project(self.root, self.recorder.environ))
         selection = selector.select()
         reasons = dict(selection.reasons)
@@ -281,8 +280,7 @@ class Impact:
         from paceline.impact.building import Declared
 
         found = dict(self._declared)
-        assert self._run is not None
-        for path in self._run.folder.glob("*.json"):
+        for path in self._folder.glob("*.json"):
             try:
                 data = json.loads(path.read_text(encoding="utf-8"))
             except (OSError, ValueError):
@@ -300,9 +298,8 @@ class Impact:
                 if found
             }
         )
-        assert self._run is not None and self.hooks is not None
-        collected = set(self.hooks.collected)
-        for path in self._run.folder.glob("*.json"):
+        collected = set(self.hooks.collected) if self.hooks else set()
+        for path in self._folder.glob("*.json"):
             try:
                 collected.update(json.loads(path.read_text(encoding="utf-8")).get("collected", ()))
             except (OSError, ValueError):

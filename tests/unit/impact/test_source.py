@@ -1,0 +1,142 @@
+"""What a Python file consists of, and which changes of it count."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paceline.impact.source import MODULE, Source, parse
+
+
+def blocks(text: str) -> Source:
+    found = parse(text.encode())
+    assert found is not None
+    return found
+
+
+def digests(text: str) -> dict[str, str]:
+    return {block.name: block.digest for block in blocks(text).blocks}
+
+
+BASE = '''
+import os
+
+LIMIT = 3
+
+
+class Box:
+    size = 1
+
+    def grow(self, by):
+        """Make it larger."""
+        self.size += by
+
+
+def plain(value):
+    return value + LIMIT
+'''
+
+
+def test_blocks_are_import_time_code_and_function_bodies() -> None:
+    """The first block is the module, each function body is one more."""
+    assert [block.name for block in blocks(BASE).blocks] == [MODULE, "Box.grow", "plain"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("LIMIT = 3", "LIMIT = 3  # three"),
+        ("LIMIT = 3", "LIMIT   =   3"),
+        ("import os\n", "import os\n\n\n# a comment\n"),
+        ("return value + LIMIT", "return (\n        value\n        + LIMIT\n    )"),
+    ],
+)
+def test_comments_and_formatting_do_not_count(old: str, new: str) -> None:
+    """Text that changes no code leaves every digest alone."""
+    assert digests(BASE.replace(old, new)) == digests(BASE)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changed"),
+    [
+        ("LIMIT = 3", "LIMIT = 4", MODULE),
+        ("size = 1", "size = 2", MODULE),
+        ("self.size += by", "self.size -= by", "Box.grow"),
+        ("value + LIMIT", "value - LIMIT", "plain"),
+        ("def grow(self, by)", "def grow(self, by=1)", MODULE),
+    ],
+)
+def test_a_change_shows_in_its_block_only(old: str, new: str, changed: str) -> None:
+    """Exactly one block differs."""
+    before, after = digests(BASE), digests(BASE.replace(old, new))
+    assert {name for name in before if before[name] != after[name]} == {changed}
+
+
+def test_a_plain_function_is_kept_apart() -> None:
+    """An undecorated top-level function that no import-time code uses is no import-time code."""
+    longer = BASE + "\n\ndef more(value):\n    return value\n"
+    assert digests(longer)[MODULE] == digests(BASE)[MODULE]
+    assert blocks(longer).functions.keys() == {"plain", "more"}
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        "@decorated\ndef more():\n    return 1\n",
+        "def more(value=made()):\n    return 1\n",
+        "def more(value):\n    return 1\n\nresult = more(1)\n",
+        "class More:\n    def more(self):\n        return 1\n",
+    ],
+)
+def test_a_function_that_the_import_uses_is_import_time_code(definition: str) -> None:
+    """A decorator, a computed default, a call or a class make a new function count."""
+    assert digests(BASE + definition)[MODULE] != digests(BASE)[MODULE]
+
+
+def test_docstrings_are_kept_apart() -> None:
+    """A docstring changes no block, but the digest of the docstrings."""
+    other = BASE.replace("Make it larger.", "Make it grow.")
+    assert digests(other) == digests(BASE)
+    assert blocks(other).docstrings != blocks(BASE).docstrings
+
+
+def test_a_docstring_under_a_decorator_is_import_time_code() -> None:
+    """A decorator may read it, as commands do for their help."""
+    text = '@command\ndef run():\n    """One."""\n'
+    assert digests(text)[MODULE] != digests(text.replace("One", "Two"))[MODULE]
+
+
+def test_lines_belong_to_the_innermost_function() -> None:
+    """A line of a nested function is not the outer one's."""
+    text = "def outer():\n    a = 1\n    def inner():\n        return a\n    return inner\n"
+    found = blocks(text)
+    names = [found.blocks[index].name for index in sorted(found.executed([4]))]
+    assert names == ["outer.<locals>.inner"]
+
+
+def test_one_line_functions_run_at_the_import_and_at_the_call() -> None:
+    """Their line belongs to both, except while a plain one is defined."""
+    found = blocks("def f(): return 1\n")
+    assert found.executed([1]) == {0, 1}
+    assert found.executed([1], importing=True) == {0}
+
+
+def test_names_hold_what_the_code_mentions() -> None:
+    """Names, attributes, arguments and short strings are all mentioned."""
+    found = blocks("def f(a):\n    return a.b + getattr(c, 'd')\n").blocks[1]
+    assert {"a", "b", "c", "d", "getattr"} <= found.names
+
+
+def test_what_is_no_python_has_no_blocks() -> None:
+    """A syntax error gives None, not an exception."""
+    assert parse(b"def (") is None
+    assert parse(b"a\0b") is None
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c", "d"]), unique=True, max_size=4))
+def test_the_order_of_plain_functions_does_not_count(names: list[str]) -> None:
+    """Functions that nothing uses may stand in any order."""
+    texts = [f"def {name}():\n    return {name!r}\n" for name in names]
+    one, other = digests("".join(texts)), digests("".join(reversed(texts)))
+    assert one == other
