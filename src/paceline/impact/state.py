@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 import sys
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import islice
 from types import (
     BuiltinFunctionType,
@@ -52,15 +52,30 @@ _BOOKKEEPING: Final = ("logging", "_pytest", "pytest", "typing", "warnings", "th
 Prints = dict[str, object]
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Surface:
-    """A module's globals: all values, by name, those that can keep state, and containers."""
+    """A module's globals: all values, by name, and by name those that can keep state inside."""
 
     values: tuple[object, ...]
     globals: dict[str, object]
     deep: list[str]
     containers: list[str]
+    functions: list[str]
     sizes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Members:
+    """The attributes of a class or an object."""
+
+    identities: tuple[int, ...]
+    names: dict[str, int]
+    plain_names: list[str]
+    plain: tuple[object, ...]
+    deep: list[str]
+
+    def by_name(self) -> dict[str, object]:
+        return {**self.names, **dict(zip(self.plain_names, self.plain, strict=True))}
 
 
 class State:
@@ -71,7 +86,8 @@ class State:
         self._deep: dict[str, Prints] = {}
         self._surface: dict[str, _Surface] = {}
         self._own_types: dict[type, bool] = {}
-        self._dull_classes: dict[int, tuple[int, ...]] = {}
+        self._members: dict[int, _Members] = {}
+        self._noted: set[str] = set()
         #: Values of fixtures that outlive a test, by the fixture's name.
         self.fixtures: dict[str, Any] = {}
 
@@ -92,33 +108,30 @@ class State:
         call has not changed.
         """
         found: set[str] = set()
+        self._noted = set()
         for path, module in self._modules():
             known = self._surface.get(module.__name__)
             if known is None:
                 self.add(module)
+                self._noted = set()
                 continue
-            values = list(module.__dict__.values())
-            if _seen(values) != known.values:
+            sizes = _sizes(module, known)
+            if sizes != known.sizes or _seen(list(module.__dict__.values())) != known.values:
                 found |= self._changed_surface(module, known)
-            elif path in executed or known.sizes != _sizes(module, known.containers):
+            elif path in executed:
                 self._compare(module.__name__, self._prints(module, known), found)
-                known.sizes = _sizes(module, known.containers)
         for name, value in self.fixtures.items():
             self._compare(f"\0{name}", dict(self._global(name, value)), found)
-        return found
+        return found | self._noted
 
     def _changed_surface(self, module: ModuleType, known: _Surface) -> set[str]:
         """Return the globals that are other objects now, and what changed inside the others."""
         now = self._look(module)
-        found = {
-            name
-            for name in known.globals.keys() | now.globals.keys()
-            if known.globals.get(name) != now.globals.get(name)
-        }
+        found = _differing(known.globals, now.globals)
         prints = self._prints(module, now)
         before = self._deep.get(module.__name__, {})
-        for name in before.keys() & prints.keys():
-            if before[name] != prints[name]:
+        for name in _differing(before, prints):
+            if name.partition("\0")[0] in known.globals:
                 found.update(name.split("\0"))
         self._surface[module.__name__] = now
         self._deep[module.__name__] = prints
@@ -128,9 +141,8 @@ class State:
         before = self._deep.get(key)
         self._deep[key] = prints
         if before is not None and before != prints:
-            for name in before.keys() | prints.keys():
-                if before.get(name) != prints.get(name):
-                    found.update(name.split("\0"))
+            for name in _differing(before, prints):
+                found.update(name.split("\0"))
 
     def _look(self, module: ModuleType) -> _Surface:
         """Return what the globals are, and which of them can keep state inside."""
@@ -150,9 +162,9 @@ class State:
             {name: value if type(value) in _PLAIN else id(value) for name, value in items},
             deep,
             [name for name, value in items if type(value) in _CONTAINERS],
+            [name for name, value in items if type(value) is FunctionType],
         )
-        surface.sizes = _sizes(module, surface.containers)
-        return surface
+        return replace(surface, sizes=_sizes(module, surface))
 
     def _prints(self, module: ModuleType, surface: _Surface) -> Prints:
         prints: Prints = {}
@@ -171,29 +183,39 @@ class State:
     def _global(self, name: str, value: Any) -> Iterator[tuple[str, object]]:
         """Yield the print of a global and, since code may reach them directly, its attributes."""
         kind = type(value)
-        if isinstance(value, type) and self._is_dull(value):
-            yield name, (id(value), self._dull_classes[id(value)])
-        elif kind is not FunctionType and kind not in _CONTAINERS and self._is_own(value):
-            members = list(vars(value).items())
-            yield name, (id(value), len(members))
-            for attribute, member in members:
-                if attribute[:2] != "__":
-                    yield f"{name}\0{attribute}", self._print(member, DEPTH, set())
-        else:
+        if kind is FunctionType or kind in _CONTAINERS or not self._is_own(value):
             yield name, self._print(value, DEPTH, set())
+            return
+        members = self._look_inside(value)
+        yield name, (id(value), members.identities, members.plain)
+        for attribute in members.deep:
+            yield f"{name}\0{attribute}", self._print(vars(value)[attribute], DEPTH, set())
 
-    def _is_dull(self, value: type) -> bool:
-        """Return whether a class holds nothing but methods and the like."""
-        identities = tuple(map(id, vars(value).values()))
-        if self._dull_classes.get(id(value)) == identities:
-            return True
-        self._dull_classes.pop(id(value), None)
-        if all(
-            _is_stateless(member) for name, member in list(vars(value).items()) if name[:2] != "__"
-        ):
-            self._dull_classes[id(value)] = identities
-            return True
-        return False
+    def _look_inside(self, value: Any) -> _Members:
+        """Return the attributes of a class or object; note those that are others than before."""
+        found = vars(value)
+        identities = tuple(map(id, found.values()))
+        known = self._members.get(id(value))
+        if known is not None and known.identities == identities:
+            plain = tuple([found[name] for name in known.plain_names])
+            if plain == known.plain:
+                return known
+        items = [(name, member) for name, member in list(found.items()) if name[:2] != "__"]
+        plain_names = [name for name, member in items if type(member) in _PLAIN]
+        now = self._members[id(value)] = _Members(
+            identities,
+            {name: id(member) for name, member in items},
+            plain_names,
+            tuple([found[name] for name in plain_names]),
+            [
+                name
+                for name, member in items
+                if type(member) not in _PLAIN and not _is_stateless(member)
+            ],
+        )
+        if known is not None:
+            self._noted |= _differing(known.by_name(), now.by_name())
+        return now
 
     def _is_own(self, value: Any) -> bool:
         kind = value if isinstance(value, type) else type(value)
@@ -277,9 +299,19 @@ def _seen(values: list[Any]) -> tuple[object, ...]:
     return tuple([value if type(value) in _PLAIN else id(value) for value in values])
 
 
-def _sizes(module: ModuleType, names: list[str]) -> tuple[int, ...]:
+def _sizes(module: ModuleType, surface: _Surface) -> tuple[int, ...]:
+    """Return how large the containers are, and how many attributes the functions got."""
     values = module.__dict__
-    return tuple([len(values[name]) for name in names if name in values])
+    try:
+        sizes = [len(values[name]) for name in surface.containers]
+        sizes += [len(values[name].__dict__) for name in surface.functions]
+    except (KeyError, AttributeError, TypeError):
+        return ()  # a global is gone or another: its value tells
+    return tuple(sizes)
+
+
+def _differing(before: Mapping[str, object], now: Mapping[str, object]) -> set[str]:
+    return {name for name in before.keys() | now.keys() if before.get(name) != now.get(name)}
 
 
 def _unwrapped(value: Any) -> tuple[Any, ...]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from paceline import console
+from paceline.errors import PacelineError
 from paceline.plugin.options import is_worker
 
 if TYPE_CHECKING:
@@ -51,6 +55,9 @@ _HARMLESS_PREFIXES = (
     "log_file",
 )
 
+
+#: The major versions whose insides the recording was written for.
+_KNOWN = {"pytest-testmon": "2", "coverage": "7"}
 
 MARKERS = (
     "inputs(*patterns): files that the test depends on beyond what can be seen",
@@ -371,14 +378,38 @@ def _declarations(items: list[pytest.Item]) -> dict[str, Declared]:
 
 
 def begin(early_config: pytest.Config) -> None:
-    """Start recording; called before any conftest file is imported."""
+    """Start recording; called before any conftest file is imported.
+
+    With a version of testmon or coverage that is not known, everything runs, and that is said.
+    Raises pytest.UsageError if coverage's core cannot tell tests apart.
+    """
+    unknown = _unknown_tools()
+    if unknown:
+        console.err(f"warning: {unknown}: nothing is recorded or left out, every test runs")
+        return
+    if sys.version_info >= (3, 14):
+        # The default core there reports a line to the first test that reaches it only.
+        os.environ.setdefault("COVERAGE_CORE", "ctrace")
     impact = Impact(early_config)
-    impact.start()
+    try:
+        impact.start()
+    except PacelineError as error:
+        raise pytest.UsageError(str(error)) from error
     early_config.pluginmanager.register(impact, "paceline-impact")
+
+
+def _unknown_tools() -> str:
+    for name, major in _KNOWN.items():
+        found = metadata.version(name)
+        if found.partition(".")[0] != major:
+            return f"{name} {found} is not known to this version of Paceline"
+    return ""
 
 
 def imply_testmon(config: pytest.Config) -> None:
     """Let testmon record as well. It must not select: it would leave out or reorder tests."""
+    if not config.pluginmanager.has_plugin("paceline-impact"):
+        return
     from paceline.plugin.testmon import set_aside_damaged
 
     option = config.option

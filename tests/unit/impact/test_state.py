@@ -1,0 +1,153 @@
+"""State that outlives a test is noticed wherever code usually keeps it."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from paceline.impact.state import State
+
+TEXT = """
+import functools
+
+counter = 0
+found = {}
+items = [[]]
+lazy = None
+
+
+class Base:
+    shared = None
+    kept = {}
+
+    @classmethod
+    @functools.cache
+    def made(cls):
+        return object()
+
+    @functools.cached_property
+    def slow(self):
+        return 1
+
+
+single = Base()
+
+
+def memo(function):
+    known = {}
+
+    def inner(value):
+        if value not in known:
+            known[value] = function(value)
+        return known[value]
+
+    return inner
+
+
+@memo
+def square(value):
+    return value * value
+
+
+@functools.lru_cache
+def cube(value):
+    return value**3
+
+
+def with_default(value, seen=[]):
+    seen.append(value)
+
+
+def with_attribute():
+    with_attribute.last = 1
+
+
+def numbers():
+    while True:
+        yield 1
+
+
+stream = numbers()
+"""
+
+
+@pytest.fixture
+def module(tmp_path: Path) -> Iterator[ModuleType]:
+    file = tmp_path / "kept_state.py"
+    file.write_text(TEXT, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location("kept_state", file)
+    assert spec is not None and spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    sys.modules["kept_state"] = made
+    spec.loader.exec_module(made)
+    yield made
+    del sys.modules["kept_state"]
+
+
+@pytest.fixture
+def state(module: ModuleType, tmp_path: Path) -> State:
+    watched = State(lambda path: path.startswith(str(tmp_path)))
+    watched.add(module)
+    return watched
+
+
+CHANGES = [
+    ("module.counter += 1", "counter"),
+    ("module.lazy = object()", "lazy"),
+    ("module.new = 1", "new"),
+    ("module.found['a'] = 1", "found"),
+    ("module.items[0].append(1)", "items"),
+    ("module.Base.shared = 1", "shared"),
+    ("module.Base.kept['a'] = 1", "kept"),
+    ("module.Base.made()", "made"),
+    ("module.single.slow", "single"),
+    ("module.single.other = []", "other"),
+    ("module.square(3)", "square"),
+    ("module.cube(3)", "cube"),
+    ("module.with_default(1)", "with_default"),
+    ("module.with_attribute()", "with_attribute"),
+    ("next(module.stream)", "stream"),
+]
+
+
+@pytest.mark.parametrize(("code", "name"), CHANGES)
+def test_a_change_is_seen_by_its_name(
+    module: ModuleType, state: State, code: str, name: str
+) -> None:
+    """Code that ran in the module left something: the name that leads to it is told, once."""
+    path = {str(module.__file__)}
+    assert state.changed(path) == set()
+    exec(code, {"module": module})
+    assert name in state.changed(path)
+    assert state.changed(path) == set()
+
+
+@pytest.mark.parametrize(("code", "name"), CHANGES[:4])
+def test_the_surface_is_seen_from_outside(
+    module: ModuleType, state: State, code: str, name: str
+) -> None:
+    """A global that code elsewhere changed is seen although nothing ran in the module."""
+    assert state.changed(set()) == set()
+    exec(code, {"module": module})
+    assert name in state.changed(set())
+
+
+def test_a_counter_that_comes_back_is_no_change(module: ModuleType, state: State) -> None:
+    """What was undone has not outlived the test."""
+    module.found["a"] = 1
+    module.found.clear()
+    assert state.changed({str(module.__file__)}) == set()
+
+
+def test_fixture_values_are_watched(module: ModuleType, state: State) -> None:
+    """What a test does to the value of a wide fixture is told under the fixture's name."""
+    value = module.Base()
+    state.add_fixture("client", value)
+    assert state.changed(set()) == set()
+    value.token = "t"
+    assert {"client", "token"} & state.changed(set())
