@@ -10,6 +10,7 @@ import configparser
 import glob
 import hashlib
 import os
+import re
 import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -95,8 +96,12 @@ def _listing(path: str) -> str:
 def _matching(pattern: str) -> str:
     """Return the digest of all files that the absolute glob `pattern` matches."""
     names = sorted(glob.glob(pattern, recursive=True, include_hidden=True))
+    # Named from the last folder without a wildcard, so that the value holds in any checkout.
+    start = os.path.dirname(re.split(r"[*?\[]", pattern, maxsplit=1)[0])
     parts = [
-        f"{name}\0{content(name)}" for name in names if not CACHES.intersection(Path(name).parts)
+        f"{os.path.relpath(name, start)}\0{content(name)}"
+        for name in names
+        if not CACHES.intersection(Path(name).parts)
     ]
     return digest("\0".join(parts).encode("utf-8", "surrogateescape"))
 

@@ -144,6 +144,7 @@ class Run:
             for one in recordings
             for (need, name), value in one.values.items()
             if os.path.isabs(name)
+            and need not in (Need.FILES, Need.FOLDER)  # reports of the run itself are new files
             and not name.startswith(str(root) + os.sep)
             and inputs.value(need, name) != value
         }

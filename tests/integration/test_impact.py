@@ -1,0 +1,270 @@
+"""`pytest --impact` and the tasks over its records, in a project that uses most kinds of input."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from paceline import process
+from paceline.testing import Project
+
+FILES = {
+    "pyproject.toml": """
+        [tool.paceline]
+        environment = "current"
+        [tool.pytest.ini_options]
+        testpaths = ["tests"]
+        pythonpath = ["."]
+        addopts = "-p no:randomly"
+    """,
+    "app.py": """
+        import functools
+        import json
+        import multiprocessing
+        import os
+        from pathlib import Path
+
+        RATE = 3
+        known = {}
+
+
+        def add(a, b):
+            return a + b
+
+
+        def times(value):
+            if value not in known:
+                known[value] = slow(value)
+            return known[value]
+
+
+        def slow(value):
+            return value * RATE
+
+
+        @functools.lru_cache
+        def settings():
+            return json.loads(Path("data/settings.json").read_text())
+
+
+        def mode():
+            return os.environ.get("APP_MODE", "plain")
+
+
+        def plugins():
+            return sorted(path.name for path in Path("data").glob("*.plugin"))
+
+
+        def extra():
+            return Path("data/extra.txt").exists()
+
+
+        def work(queue):
+            queue.put(add(1, 2))
+
+
+        def in_process(method):
+            context = multiprocessing.get_context(method)
+            queue = context.Queue()
+            process = context.Process(target=work, args=(queue,))
+            process.start()
+            found = queue.get(timeout=60)
+            process.join()
+            return found
+    """,
+    "data/settings.json": '{"name": "one"}',
+    "data/a.plugin": "",
+    "tests/conftest.py": """
+        import pytest
+        import app
+
+
+        @pytest.fixture(scope="session")
+        def client():
+            return {"rate": app.slow(1)}
+    """,
+    "tests/test_app.py": """
+        import subprocess
+        import sys
+
+        import pytest
+
+        import app
+
+
+        def test_add(): assert app.add(1, 2) == 3
+        def test_times(): assert app.times(2) == 6
+        def test_times_again(): assert app.times(2) == 6
+        def test_settings(): assert app.settings()["name"] == "one"
+        def test_settings_again(): assert app.settings()["name"] == "one"
+        def test_mode(): assert app.mode() == "plain"
+        def test_plugins(): assert app.plugins() == ["a.plugin"]
+        def test_extra(): assert not app.extra()
+        def test_client(client): assert client["rate"] == 3
+        def test_client_again(client): assert client["rate"] == 3
+
+
+        def test_script():
+            code = "import app; print(app.add(2, 2))"
+            done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+            assert done.stdout.strip() == "4"
+
+
+        @pytest.mark.parametrize("method", ["fork", "spawn"])
+        def test_process(method): assert app.in_process(method) == 3
+
+
+        @pytest.mark.inputs("data/*.plugin")
+        def test_declared(): subprocess.run(["true"], check=True)
+
+
+        @pytest.mark.always
+        def test_always(): pass
+    """,
+}
+ADDING = {"test_add", "test_script", "test_process[fork]", "test_process[spawn]"}
+SLOW = {"test_times", "test_times_again", "test_client", "test_client_again"}
+SETTINGS = {"test_settings", "test_settings_again"}
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Make the project and record it once; tests change it and put it back."""
+    made = Project(tmp_path_factory.mktemp("impact") / "work")
+    made.write(FILES)
+    done = impact(made)
+    assert "15 passed" in done.output, done.output
+    return made
+
+
+def impact(project: Project, *options: str, env: dict[str, str] | None = None) -> process.Result:
+    return project.python("-m", "pytest", "--impact", "--impact-explain", *options, env=env)
+
+
+def selected(project: Project) -> set[str]:
+    """Return what would run, beside the one test that always does."""
+    data = json.loads(project.invoke("impact.status", "--json").output)
+    (one,) = data.values()
+    assert not one["unknown"], one
+    print(json.dumps(one, indent=1))  # shown where the test fails
+    names = {test.partition("::")[2] for test in one["selected"]}
+    assert "test_always" in names
+    return names - {"test_always"}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "tests"),
+    [
+        ("app.py", "return a + b", "return b + a", ADDING),
+        ("app.py", "return value * RATE", "return RATE * value", SLOW),
+        ("data/settings.json", "one", "two", SETTINGS),
+        ("app.py", "RATE = 3", "RATE = 3  # percent", set()),
+        ("app.py", "RATE = 3", "RATE = 4", None),
+        ("tests/conftest.py", "scope=", "scope =", set()),
+    ],
+)
+def test_a_change_selects_its_users(
+    recorded: Project, file: str, old: str, new: str, tests: set[str] | None
+) -> None:
+    """Bodies, data and import-time code select who built on them, in whatever way."""
+    path = recorded.root / file
+    before = path.read_text(encoding="utf-8")
+    assert old in before
+    try:
+        path.write_text(before.replace(old, new), encoding="utf-8")
+        found = selected(recorded)
+    finally:
+        path.write_text(before, encoding="utf-8")
+    if tests is None:
+        assert len(found) == 14
+    else:
+        assert found == tests
+
+
+@pytest.mark.parametrize(
+    ("file", "tests"),
+    [
+        ("data/b.plugin", {"test_plugins", "test_declared"}),
+        ("data/extra.txt", {"test_extra", "test_plugins"}),
+        ("other.txt", set()),
+    ],
+)
+def test_a_new_file_selects_who_looked(recorded: Project, file: str, tests: set[str]) -> None:
+    """A listing, an absent path and a declared pattern notice what appears."""
+    recorded.write({file: ""})
+    try:
+        assert selected(recorded) == tests
+    finally:
+        (recorded.root / file).unlink()
+
+
+def test_a_run_leaves_out_the_rest(recorded: Project) -> None:
+    """Nothing changed: only the test that always runs does, with xdist as well."""
+    for options in ((), ("-n", "2")):
+        done = impact(recorded, *options)
+        assert done.exit_code == 0, done.output
+        assert "paceline impact: 1 tests ran, 14 unaffected" in done.output
+        assert "test_always: cannot see through: marked to run always" in done.output
+
+
+def test_a_variable_selects_who_read_it(recorded: Project) -> None:
+    """The run is told why."""
+    done = impact(recorded, env={"APP_MODE": "other"})
+    assert done.exit_code == 1
+    assert "test_mode: variable APP_MODE changed" in done.output
+    assert "1 failed, 1 passed" in done.output
+    again = impact(recorded)
+    assert "test_mode: failed last time" in again.output
+    assert again.exit_code == 0, again.output
+
+
+def test_explain_names_what_a_test_depends_on(recorded: Project) -> None:
+    """Code, imports and inputs are listed; an unknown test is an error with its code."""
+    text = recorded.invoke("impact.explain", "tests/test_app.py::test_settings_again").output
+    assert "app.py: settings" in text
+    assert "reads data/settings.json" in text
+    assert recorded.invoke("impact.explain", "tests/none.py::test_x").exit_code == 10
+
+
+def test_records_move_to_another_checkout(recorded: Project, tmp_path: Path) -> None:
+    """An export, imported elsewhere, leaves out the same tests there."""
+    target = tmp_path / "records.db"
+    assert recorded.invoke("impact.export", str(target)).exit_code == 0
+    other = Project(tmp_path / "other")
+    other.write(FILES)
+    assert "15 tests" in other.invoke("impact.import", str(target)).output
+    assert selected(other) == set()
+    merged = other.invoke("impact.merge", "--folder", str(recorded.root / ".paceline"))
+    assert re.search(r"merged the records of \d+ tests from 1 files", merged.output)
+
+
+def test_coverage_is_what_it_is_without_records(recorded: Project) -> None:
+    """One trace serves both: branch coverage with records equals that of plain pytest-cov."""
+    options = ("-m", "pytest", "--cov=app", "--cov-branch", "--cov-report=json:cov.json", "-q")
+    reports = []
+    for further in ((), ("--impact-noselect",)):
+        assert recorded.python(*options, *further, env={"COVERAGE_CORE": "ctrace"}).exit_code == 0
+        data = json.loads((recorded.root / "cov.json").read_text(encoding="utf-8"))
+        reports.append(data["files"])
+        (recorded.root / "cov.json").unlink()
+    assert reports[0] == reports[1]
+
+
+def test_the_audit_finds_an_escape(tmp_path: Path) -> None:
+    """A failing test that selection would have left out is named, and the task fails."""
+    project = Project(tmp_path / "work")
+    project.write({"tests/test_clock.py": "def test_clock(): assert True\n"})
+    assert "no escape" in project.invoke("impact.audit").output
+    # The clock stands for everything that cannot be seen.
+    program = (
+        "import pytest, time; time.time = lambda: 0; "
+        "raise SystemExit(pytest.main(['--impact-noselect', '-q']))"
+    )
+    project.write(
+        {"tests/test_clock.py": "import time\ndef test_clock(): assert time.time() > 9\n"}
+    )
+    assert project.invoke("impact.audit").exit_code == 0
+    assert project.python("-c", program).exit_code == 1
