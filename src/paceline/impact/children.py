@@ -161,14 +161,13 @@ def begin_if_asked() -> None:
     announce(folder)
     # Imported here: an interpreter that is not asked pays nothing.
     from paceline.impact.imports import Imports
-    from paceline.impact.tracer import Tracer, running_coverage
+    from paceline.impact.tracer import Tracer
     from paceline.impact.watch import Watch
 
     recorder = Recorder(f"process {os.getpid()}")
     scope = Scope(Path(root))
     watch = Watch(recorder, scope)
-    outer = running_coverage()
-    tracer = Tracer(recorder, scope.counts, lambda: outer)
+    tracer = Tracer(recorder, scope.counts, lambda: None)
     recorder.take = tracer.take
     tracer.start()
     watch.start()

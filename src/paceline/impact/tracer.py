@@ -54,14 +54,6 @@ def lines(seen: Iterable[object]) -> set[int]:
     return found
 
 
-def running_coverage() -> Any | None:
-    """Return the Coverage that measures this process, None if none does."""
-    from coverage import Coverage
-
-    current: Any = Coverage.current()
-    return current if current is not None and current._started else None
-
-
 class Tracer:
     """Empties coverage's collector into segments, whichever Coverage is active.
 
@@ -89,14 +81,7 @@ class Tracer:
         self._kept: defaultdict[str, set[object]] = defaultdict(set)
 
     def start(self) -> None:
-        """Begin to trace; raise MissingTool if coverage's core cannot tell tests apart.
-
-        Where coverage measures this process already (`coverage run`), its trace is used.
-        """
-        measuring = self._measuring()
-        if measuring is not None:
-            self._attach(measuring, measured=True)
-            return
+        """Begin to trace; raise MissingTool if coverage's core cannot tell tests apart."""
         self._own.start()
         self._attach(self._own, measured=False)
 

@@ -89,10 +89,9 @@ class Impact:
         from paceline.impact.imports import Imports
         from paceline.impact.recorder import Recorder
         from paceline.impact.scope import Scope
-        from paceline.impact.tracer import Tracer, running_coverage
+        from paceline.impact.tracer import Tracer
         from paceline.impact.watch import Watch
 
-        self._outer = running_coverage()
         self.config = early_config
         self.root = early_config.rootpath
         self.recorder = Recorder("session")
@@ -185,9 +184,7 @@ class Impact:
         plugin = self.config.pluginmanager.get_plugin("_cov")
         controller = getattr(plugin, "cov_controller", None)
         cov = getattr(controller, "cov", None)
-        if cov is not None and getattr(cov, "_started", False):
-            return cov
-        return self._outer
+        return cov if cov is not None and getattr(cov, "_started", False) else None
 
     # Hooks, in the order in which they are called.
 
