@@ -38,10 +38,10 @@ _HARMLESS = frozenset(
         "rsyncdir", "rsyncignore", "testrunuid", "looponfail", "loadscopereorder", "usepdb",
         "usepdb_cls", "trace", "help", "version", "debug", "basetemp", "rootdir", "pastebin",
         "disable_warnings", "traceconfig", "markers", "showfixtures", "show_fixtures_per_test",
-        "setupplan", "setupshow", "setuponly", "plugins", "no-testmon", "tmnet", "splits",
+        "setupplan", "setupshow", "setuponly", "no-testmon", "tmnet", "splits",
         "group", "store_durations", "clean_durations", "splitting_algorithm", "reruns",
         "reruns_delay", "only_rerun", "rerun_except", "xmlpath", "exitfirst", "xfail_tb",
-        "environment_expression", "verbosity_test_cases", "inifilename", "confcutdir",
+        "environment_expression", "verbosity_test_cases", "confcutdir",
     )
 )  # fmt: skip
 _HARMLESS_PREFIXES = (
