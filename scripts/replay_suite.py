@@ -52,17 +52,35 @@ class Suite:
     root: Path
     python: Path
 
-    def run(self, options: Sequence[str], limit_seconds: float) -> Result:
+    def run(
+        self, options: Sequence[str], limit_seconds: float, env: Mapping[str, str] | None = None
+    ) -> Result:
         """Run the tests with `options` of pytest; exit code TIMED_OUT if that takes too long."""
         log = self.root.parent / "report.jsonl"
         log.unlink(missing_ok=True)
         fixed = ["-q", "--continue-on-collection-errors", f"--report-log={log}"]
         command = [str(self.python), "-m", "pytest", *fixed, *options]
         before, started = os.times(), time.monotonic()
-        exit_code, output = _run(command, self.root, self._environment(), limit_seconds)
+        exit_code, output = _run(
+            command, self.root, {**self._environment(), **(env or {})}, limit_seconds
+        )
         after = os.times()
         cpu = sum(after[2:4]) - sum(before[2:4])
         return _result(log, exit_code, time.monotonic() - started, cpu, output)
+
+    def python_module(
+        self, name: str, arguments: Sequence[str]
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run a module of the suite's Python in the project."""
+        command = [str(self.python), "-m", name, *arguments]
+        return subprocess.run(
+            command,
+            cwd=self.root,
+            env=self._environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
 
     def select(self, options: Sequence[str], limit_seconds: float) -> Result:
         """Collect the tests with `options`; `ran` of the result holds what would have run."""

@@ -73,6 +73,8 @@ class Node:
         self.missing = frozenset(raw.missing)
         self.unseen = set(raw.unseen)
         self.failed = raw.failed
+        #: What the project's own coverage measured.
+        self.measured: dict[SourceRecord, set[tuple[int, int]]] = {}
         self.disturbed: set[str] = set()
         #: Whether its code looks at line numbers or code objects.
         self.reads_positions = False
@@ -94,6 +96,8 @@ class Node:
         self.programs |= other.programs
         self.reads_positions |= other.reads_positions
         self.failed &= other.failed
+        for source_record, arcs in other.measured.items():
+            self.measured.setdefault(source_record, set()).update(arcs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +177,9 @@ class Builder:
         for code in (raw.code, raw.early):
             for path, arcs in code.items():
                 self._add_code(node, path, arcs)
+        for path, arcs in raw.code.items():
+            if (record := self.source(path)) is not None:
+                node.measured.setdefault(record, set()).update(arcs)
         for need, name in raw.needs:
             self._add_need(node, need, name)
         for name in raw.modules:
@@ -184,7 +191,7 @@ class Builder:
                     node.imports.add(self._scope.relative(place))
 
     def _add_code(self, node: Node, path: str, arcs: Sequence[tuple[int, int]]) -> None:
-        record = self._source(path)
+        record = self.source(path)
         if record is None:
             return
         if path in self._disturbed:
@@ -205,7 +212,8 @@ class Builder:
                 if not index and importing:
                     node.needs.add(NeedRecord(Need.TEXT, record.path, record.sha))
 
-    def _source(self, path: str) -> SourceRecord | None:
+    def source(self, path: str) -> SourceRecord | None:
+        """Return the present version of the file at `path`, None if it is gone."""
         if path not in self._sources:
             self._sources[path] = self._read(path)
         return self._sources[path]

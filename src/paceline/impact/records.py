@@ -11,15 +11,17 @@ import json
 import sqlite3
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from paceline.coverage import ledger
+from paceline.coverage.ledger import Ledger
 from paceline.impact.recorder import Kind, Need
 from paceline.impact.source import Block, Source
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 #: Seconds to wait for another run that writes.
 _PATIENCE_SECONDS: Final = 60.0
@@ -32,9 +34,7 @@ CREATE TABLE need (id INTEGER PRIMARY KEY, kind TEXT, name TEXT, value TEXT,
 CREATE TABLE segment (id INTEGER PRIMARY KEY, environment INTEGER, kind TEXT, name TEXT, data BLOB);
 CREATE TABLE test (environment INTEGER, name TEXT, status TEXT, seconds REAL, segment INTEGER,
                    PRIMARY KEY(environment, name));
-CREATE TABLE ledger (segment INTEGER, source INTEGER, arcs BLOB);
 CREATE INDEX segments_of ON segment (environment);
-CREATE INDEX ledger_of ON ledger (segment);
 """
 
 
@@ -149,7 +149,7 @@ class Store:
             if tables == 0:
                 connection.execute("BEGIN IMMEDIATE")
                 if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                    for statement in _TABLES.split(";"):
+                    for statement in (_TABLES + ledger.TABLES).split(";"):
                         connection.execute(statement)
                     connection.execute(f"PRAGMA user_version = {FORMAT}")
                 connection.execute("COMMIT")
@@ -172,6 +172,19 @@ class Store:
         except (sqlite3.DatabaseError, ValueError, KeyError, TypeError, zlib.error) as error:
             _warn(self.path, str(error))
             return Records()
+
+    def load_ledger(self, environment: str) -> Ledger:
+        """Return the ledger of the environment with this digest; empty if there is none."""
+        if not self.exists():
+            return Ledger()
+        try:
+            with self.open() as connection:
+                query = "SELECT id FROM environment WHERE digest = ?"
+                row = connection.execute(query, (environment,)).fetchone()
+                return Ledger() if row is None else ledger.load(connection, row[0])
+        except (sqlite3.DatabaseError, ValueError, TypeError, zlib.error) as error:
+            _warn(self.path, str(error))
+            return Ledger()
 
 
 def _warn(path: Path, why: str) -> None:
@@ -332,8 +345,3 @@ def _packed(data: Any) -> bytes:
 
 def _unpacked(blob: bytes) -> Any:
     return json.loads(zlib.decompress(blob).decode("utf-8", "surrogatepass"))
-
-
-def packed_arcs(arcs: Sequence[tuple[int, int]]) -> bytes:
-    """Return arcs as they are stored in the ledger."""
-    return _packed(arcs)

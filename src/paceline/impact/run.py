@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from paceline.coverage.keeping import Measurement, keep
+from paceline.coverage.ledger import Ledger
 from paceline.impact import inputs, records, saving
 from paceline.impact.building import Builder, Declared
 from paceline.impact.environment import Surroundings
@@ -63,6 +65,10 @@ class Run:
         """Return the records of this environment."""
         return self.store.load(self.environment)
 
+    def ledger(self) -> Ledger:
+        """Return what the tests of this environment covered; empty if that is damaged."""
+        return self.store.load_ledger(self.environment)
+
     def take_on(self, tests: Iterable[str]) -> None:
         """Mark tests that are about to run: if this run dies, they have to run again."""
         with self.store.open() as connection:
@@ -76,11 +82,14 @@ class Run:
         complete: Sequence[str],
         partial: Sequence[str],
         affected: Iterable[str],
+        *,
+        coverage: Measurement | None = None,
     ) -> None:
         """Store what this run's processes recorded.
 
         `affected` are the tests that had a reason to run; those that were narrowed away keep
-        it, although what they build on is recorded anew.
+        it, although what they build on is recorded anew. `coverage` is given where the run
+        measured it.
 
         `complete` are the test files of which every test was collected, `partial` those of
         which only some were asked for.
@@ -93,7 +102,9 @@ class Run:
             number = self._environment(connection)
             ran = {test.name for test, _ in tests}
             saving.hold_back(connection, number, set(affected) - ran)
-            saving.save(connection, number, nodes, tests, self.name)
+            stored = saving.save(connection, number, nodes, tests, self.name)
+            if coverage is not None:
+                keep(connection, stored, coverage, builder, self.scope.root)
             saving.settle_files(connection, number, collected, complete, partial)
             saving.clean(connection, number)
 

@@ -24,8 +24,8 @@ def save(
     nodes: Sequence[Node],
     tests: Sequence[tuple[RawTest, int]],
     mark: str,
-) -> None:
-    """Replace the records of `tests` and of all imported modules.
+) -> dict[int, Node]:
+    """Replace the records of `tests` and of all imported modules; return them by number.
 
     A test that does not bear this run's `mark` any more was taken on by another run as well;
     only a failure is certain then.
@@ -37,9 +37,11 @@ def save(
     }
     by_path = import_places(nodes)
     wanted = reachable([place for _, place in tests], nodes, by_path)
+    stored: dict[int, Node] = {}
     for place in sorted(wanted & numbers.keys()):
         record = _record(connection, nodes[place], nodes, numbers)
         records.insert_segment(connection, environment, record, numbers[place])
+        stored[numbers[place]] = nodes[place]
     next_number = first + len(nodes)
     for offset, (path, node) in enumerate(imports.items()):
         if node.failed and _is_known(connection, environment, path):
@@ -50,6 +52,7 @@ def save(
         )
         record = _record(connection, node, nodes, numbers)
         records.insert_segment(connection, environment, record, next_number + offset)
+        stored[next_number + offset] = node
     marked = {
         row[0]
         for row in connection.execute(
@@ -65,6 +68,7 @@ def save(
             "INSERT OR REPLACE INTO test VALUES (?, ?, ?, ?, ?)",
             (environment, test.name, status, test.seconds, numbers[place]),
         )
+    return stored
 
 
 def _is_known(connection: sqlite3.Connection, environment: int, path: str) -> bool:

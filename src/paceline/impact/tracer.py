@@ -7,6 +7,7 @@ aside and handed back before coverage saves it. Read in coverage 7.6 to 7.17 (co
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from collections import defaultdict
@@ -105,11 +106,16 @@ class Tracer:
         if threading.current_thread() is not threading.main_thread() or not tracers:
             yield
             return
+        # Nor may the project's finalisers run here, where nobody would see them.
+        collecting = gc.isenabled()
+        gc.disable()
         tracers[0].stop()
         try:
             yield
         finally:
             tracers[0].start()
+            if collecting:
+                gc.enable()
 
     def take(self, segment: Segment) -> None:
         """Move what was traced since the last call into `segment`."""
@@ -125,18 +131,19 @@ class Tracer:
             self._attach(measuring, measured=True)
 
     def _empty(self, segment: Segment) -> None:
-        code = segment.code if self._measured else segment.early
         collector = self._collector
         collector.lock_data()
         try:
             for name, seen in collector.data.items():
                 if not seen:
                     continue
+                measured = self._measured and self._accepted.get(name, True)
+                code = segment.code if measured else segment.early
                 if name in code:
                     code[name] |= seen
                 else:
                     code[name] = set(seen)
-                if self._measured and self._accepted.get(name, True):
+                if measured:
                     self._kept[name] |= seen
                 # Emptied in place: frames still hold these sets (coverage, _clear_data).
                 seen.clear()

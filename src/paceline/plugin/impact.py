@@ -20,10 +20,14 @@ if TYPE_CHECKING:
     from paceline.impact.building import Declared
     from paceline.impact.records import Records
     from paceline.impact.run import Run
+    from paceline.plugin.carrying import Carrying, Company
     from paceline.plugin.recording import SegmentHooks
 
 #: Under this name a worker gets its instructions.
 INPUT = "paceline_impact"
+
+#: Under this name a worker says which tests it left out.
+LEFT_OUT = "paceline_left_out"
 
 #: pytest options that choose, show or measure tests, but do not change how a test ends.
 _HARMLESS = frozenset(
@@ -109,6 +113,8 @@ class Impact:
         self.deselected = 0
         self._run: Run | None = None
         self._declared: dict[str, Declared] = {}
+        self._carrying: Carrying | None = None
+        self._company: Company | None = None
 
     def start(self) -> None:
         """Begin to record; called before any conftest file is imported."""
@@ -125,6 +131,7 @@ class Impact:
 
     def _configure(self, config: pytest.Config) -> None:
         from paceline.impact.children import Children
+        from paceline.plugin.carrying import Company
         from paceline.plugin.recording import SegmentHooks
         from paceline.plugin.testmon import share_trace
 
@@ -141,6 +148,7 @@ class Impact:
             self.unaffected = frozenset(given["unaffected"])
             self.quiet_files = frozenset(given["quiet_files"])
             self.selecting = given["selecting"]
+            self._company = Company.read(folder) if given["carrying"] else None
         else:
             folder = self._begin(config)
         self._folder = folder
@@ -152,6 +160,7 @@ class Impact:
         from paceline.impact.environment import surroundings
         from paceline.impact.recorder import Need
         from paceline.impact.run import Run
+        from paceline.plugin.carrying import is_measured
 
         self._run = Run.begin(
             self.root, surroundings(_options(config), config.option.paceline_group)
@@ -159,7 +168,10 @@ class Impact:
         for need in (Need.FILES, Need.CONFIGURATION):
             self.watch.note_in(self.recorder.session, need, str(self.root))
         self.selecting = not config.option.impact_noselect
-        self._select(config, self._run.known())
+        known = self._run.known()
+        self._select(config, known)
+        if is_measured(config):
+            self._carry(config, known)
         return self._run.folder
 
     def _select(self, config: pytest.Config, known: Records) -> None:
@@ -180,6 +192,21 @@ class Impact:
             files[file] = files.get(file, True) and quiet
         self.quiet_files = frozenset(file for file, quiet in files.items() if quiet)
 
+    def _carry(self, config: pytest.Config, known: Records) -> None:
+        """Carry the coverage of what is left out; all is collected, so that this is exact."""
+        from paceline.plugin.carrying import Carrying
+
+        assert self._run is not None
+        self._carrying = Carrying(config, self._run, known)
+        config.pluginmanager.register(self._carrying, "paceline-carrying")
+        if not self.selecting:
+            return
+        obstacles = self._carrying.obstacles(self.unaffected)
+        self._company = self._carrying.company
+        self.reasons = {**self.reasons, **{name: (why,) for name, why in obstacles.items()}}
+        self.unaffected -= obstacles.keys()
+        self.quiet_files = frozenset()
+
     def _measuring(self) -> Any:
         plugin = self.config.pluginmanager.get_plugin("_cov")
         controller = getattr(plugin, "cov_controller", None)
@@ -196,6 +223,7 @@ class Impact:
             "unaffected": sorted(self.unaffected),
             "quiet_files": sorted(self.quiet_files),
             "selecting": self.selecting,
+            "carrying": self._company is not None,
         }
 
     def pytest_ignore_collect(self, collection_path: Path, config: pytest.Config) -> bool | None:
@@ -218,12 +246,21 @@ class Impact:
         """Drop the unaffected tests from `items`."""
         if not self.selecting:
             return
+        if self._company is not None:
+            self.unaffected = self._company.unaffected(
+                [item.nodeid for item in items], self.unaffected, self.recorder.imported
+            )
         keep = [item for item in items if item.nodeid not in self.unaffected]
         dropped = [item for item in items if item.nodeid in self.unaffected]
         self.deselected = len(dropped)
         if dropped:
             items[:] = keep
             config.hook.pytest_deselected(items=dropped)
+        left_out = [item.nodeid for item in dropped]
+        if self._carrying is not None:
+            self._carrying.leave_out(left_out)
+        elif self._company is not None:
+            config.workeroutput[LEFT_OUT] = left_out  # type: ignore[attr-defined]
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Mark the tests that are about to run."""
@@ -257,7 +294,14 @@ class Impact:
         if not session.config.option.collectonly:
             complete, partial = self._collected_files(session.config)
             with self.watch.aside(), self.tracer.aside():
-                self._run.finish(recording, self._all_declared(), complete, partial, self.reasons)
+                self._run.finish(
+                    recording,
+                    self._all_declared(),
+                    complete,
+                    partial,
+                    self.reasons,
+                    coverage=self._carrying.measurement() if self._carrying else None,
+                )
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Remember what failed, for the audit of what selection would have left out."""

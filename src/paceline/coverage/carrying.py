@@ -1,0 +1,342 @@
+"""Which tests can be left out of a run that measures coverage, and what they would have covered.
+
+What a test itself ran, the fixtures that it used, the modules that were imported for it and the
+processes that it started is carried over from the ledger, moved to the present lines. Collecting
+tests is not: every run does it anew, for all tests.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from paceline.coverage import ledger
+from paceline.coverage.ledger import Arc, Ledger, Settings
+from paceline.coverage.remapping import Remap, Unmatched, remap
+from paceline.impact import inputs
+from paceline.impact.recorder import Kind
+from paceline.impact.records import Records, SegmentRecord
+
+if TYPE_CHECKING:
+    from coverage import Coverage
+
+#: The name of the segment of a process that pytest itself runs in.
+SESSION: Final = "session"
+
+NOT_MEASURED: Final = "its coverage is not known for this configuration"
+NOT_MAPPED: Final = "its coverage cannot be carried over"
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What tests that were left out would have covered, by absolute file name."""
+
+    arcs: Mapping[str, set[Arc]]
+    tracers: Mapping[str, str]
+    #: What the imports among it ran: path of the module, then absolute file name.
+    imports: Mapping[str, Mapping[str, set[Arc]]]
+
+
+class Carrier:
+    """Compares the ledger with the project at `root` as it is now."""
+
+    def __init__(self, known: Records, stored: Ledger, settings: Settings, root: Path) -> None:
+        self._records = known
+        self._ledger = stored
+        self._settings = settings
+        self._root = root
+        self._imports = known.imports()
+        self._maps: dict[int, Remap | None] = {}
+
+    def obstacles(self, tests: Iterable[str]) -> dict[str, str]:
+        """Return which of `tests` cannot be left out, with the reason."""
+        reasons = self._spread(self._unusable())
+        found: dict[str, str] = {}
+        for test in tests:
+            segment = self._records.tests[test].segment
+            entry = self._ledger.entries.get(segment)
+            if entry is None or entry.settings.suite != self._settings.suite:
+                found[test] = NOT_MEASURED
+            elif segment in reasons:
+                found[test] = reasons[segment]
+        return found
+
+    def redefined(self, tests: Iterable[str]) -> dict[str, str]:
+        """Return the modules whose import defines other functions now, each with a quick test.
+
+        Such a module must be imported in this run, by that test if by nothing else.
+        """
+        changed = {
+            source
+            for source in self._changed
+            if (moved := self._map(source)) is not None and moved.redefined
+        }
+        wanted = {
+            number: self._path(segment.name)
+            for number, segment in self._records.segments.items()
+            if segment.kind is Kind.IMPORT and self._sources(number) & changed
+        }
+        found: dict[str, str] = {}
+        for test in sorted(tests, key=lambda name: (self._records.tests[name].seconds, name)):
+            if not wanted:
+                break
+            for number in self._reached([self._records.tests[test].segment]) & wanted.keys():
+                found[wanted.pop(number)] = test
+        return found
+
+    def carried(self, tests: Iterable[str]) -> Carried:
+        """Return what `tests` would have covered in the project as it is now."""
+        segments = self._reached(self._records.tests[test].segment for test in tests)
+        arcs = self._mapped(segments)
+        tracers = {
+            self._path(self._records.sources[source].path): tracer
+            for source in self._ledger.union(segments)
+            if (tracer := self._ledger.tracer(source))
+        }
+        imports = {
+            self._records.segments[number].name: self._mapped([number])
+            for number in segments
+            if self._records.segments[number].kind is Kind.IMPORT
+        }
+        return Carried(arcs, tracers, imports)
+
+    def _mapped(self, segments: Iterable[int]) -> dict[str, set[Arc]]:
+        found: dict[str, set[Arc]] = {}
+        for source, bits in self._ledger.union(segments).items():
+            path = self._path(self._records.sources[source].path)
+            arcs = ledger.chosen(self._ledger.arcs(source), bits)
+            moved = self._move(source) if source in self._changed else _same
+            found.setdefault(path, set()).update(arc for arc in map(moved, arcs) if arc)
+        return found
+
+    def _move(self, source: int) -> Callable[[Arc], Arc | None]:
+        found = self._map(source)
+
+        def move(arc: Arc) -> Arc | None:
+            return _moved(found, arc)[0]
+
+        return move
+
+    @cached_property
+    def _changed(self) -> frozenset[int]:
+        """The measured file versions that are not the present ones."""
+        used = {one.source for one in self._ledger.ran.values()}
+        return frozenset(
+            number
+            for number in used & self._records.sources.keys()
+            if self._content(self._records.sources[number].path)
+            != self._records.sources[number].sha
+        )
+
+    def _content(self, path: str) -> str:
+        text = ledger.read_text(self._root / path)
+        return inputs.ABSENT if text is None else inputs.digest(text)
+
+    def _map(self, source: int) -> Remap | None:
+        if source not in self._maps:
+            text = ledger.read_text(self._root / self._records.sources[source].path)
+            old = self._ledger.text(source)
+            self._maps[source] = None if text is None else remap(old, text)
+        return self._maps[source]
+
+    def _unusable(self) -> dict[int, str]:
+        """Return the segments that cannot be carried by themselves."""
+        lost = {
+            number
+            for number, one in self._ledger.ran.items()
+            if one.source in self._changed and one.bits & self._unmatched[one.source]
+        }
+        found: dict[int, str] = {}
+        for number, segment in self._records.segments.items():
+            if not _is_carried(segment):
+                continue
+            entry = self._ledger.entries.get(number)
+            if entry is None or entry.settings.measuring != self._settings.measuring:
+                found[number] = NOT_MEASURED
+            elif not lost.isdisjoint(entry.ran):
+                found[number] = NOT_MAPPED
+        return found
+
+    @cached_property
+    def _unmatched(self) -> Mapping[int, int]:
+        """The arcs of each changed file version that have no place now, as bits."""
+        found: dict[int, int] = {}
+        for source in self._changed:
+            moved = self._map(source)
+            found[source] = sum(
+                1 << place
+                for place, arc in enumerate(self._ledger.arcs(source))
+                if not _moved(moved, arc)[1]
+            )
+        return found
+
+    def _parts(self, number: int) -> list[int]:
+        """Return what is carried with a segment: not what other tests did."""
+        segment = self._records.segments[number]
+        found = [*segment.links, *(self._imports.get(path, 0) for path in segment.imports)]
+        known = self._records.segments
+        return [part for part in found if part in known and _is_part(known[part])]
+
+    def _reached(self, starts: Iterable[int]) -> set[int]:
+        found: set[int] = set()
+        queue = list(starts)
+        while queue:
+            number = queue.pop()
+            if number not in found and number in self._records.segments:
+                found.add(number)
+                queue += self._parts(number)
+        return found
+
+    def _spread(self, reasons: dict[int, str]) -> dict[int, str]:
+        """Hand each reason on to all segments that are carried with the one it is about."""
+        users: defaultdict[int, list[int]] = defaultdict(list)
+        for number in self._records.segments:
+            for part in self._parts(number):
+                users[part].append(number)
+        queue = list(reasons)
+        while queue:
+            number = queue.pop()
+            for user in users[number]:
+                if user not in reasons:
+                    reasons[user] = reasons[number]
+                    queue.append(user)
+        return reasons
+
+    def _sources(self, number: int) -> set[int]:
+        entry = self._ledger.entries.get(number)
+        return {self._ledger.ran[one].source for one in entry.ran} if entry else set()
+
+    def _path(self, name: str) -> str:
+        return str(self._root / name)
+
+
+def _same(arc: Arc) -> Arc:
+    return arc
+
+
+def _moved(found: Remap | None, arc: Arc) -> tuple[Arc | None, bool]:
+    """Return the arc as it is now if there is one, and whether that could be told."""
+    try:
+        return (found.arc(arc), True) if found is not None else (None, False)
+    except Unmatched:
+        return None, False
+
+
+def _is_carried(segment: SegmentRecord) -> bool:
+    return segment.kind is Kind.TEST or _is_part(segment)
+
+
+def _is_part(segment: SegmentRecord) -> bool:
+    if segment.kind is Kind.SESSION:
+        return segment.name != SESSION  # a child process
+    return segment.kind in (Kind.FIXTURE, Kind.IMPORT)
+
+
+@dataclass(frozen=True)
+class Order:
+    """Which tests use what other tests left behind, such as a filled cache.
+
+    `before` maps a segment to those it builds on, `names` tells the tests among them, `starts`
+    the present segment of each test.
+    """
+
+    before: Mapping[int, Sequence[int]]
+    names: Mapping[int, str]
+    starts: Mapping[str, int]
+
+    @classmethod
+    def of(cls, known: Records) -> Order:
+        """Read it from the records."""
+        kinds = (Kind.TEST, Kind.STATE, Kind.FIXTURE)
+        chosen = {
+            number: segment for number, segment in known.segments.items() if segment.kind in kinds
+        }
+        return cls(
+            {
+                number: [link for link in one.links if link in chosen]
+                for number, one in chosen.items()
+            },
+            {number: one.name for number, one in chosen.items() if one.kind is Kind.TEST},
+            {name: test.segment for name, test in known.tests.items()},
+        )
+
+    def with_company(self, running: Iterable[str], changed: Iterable[str]) -> set[str]:
+        """Return `running` and all that has to run with them.
+
+        That is whoever uses what a `changed` test (another one now, or gone) left behind, and
+        whoever left behind what one that runs uses.
+        """
+        after: defaultdict[int, list[int]] = defaultdict(list)
+        for number, links in self.before.items():
+            for link in links:
+                after[link].append(number)
+        gone = set(changed)
+        makers = [number for number, name in self.names.items() if name in gone]
+        current = {number: name for name, number in self.starts.items()}
+        users = {current[one] for one in _closure(makers, after) if one in current} - gone
+        wanted = {*running, *users}
+        starts = [self.starts[test] for test in wanted if test in self.starts]
+        return wanted | {
+            self.names[one] for one in _closure(starts, self.before) if one in self.names
+        }
+
+    def as_json(self) -> str:
+        """Return what `from_json` reads."""
+        return json.dumps([list(self.before.items()), list(self.names.items()), dict(self.starts)])
+
+    @classmethod
+    def from_json(cls, text: str) -> Order:
+        """Return what `as_json` wrote."""
+        before, names, starts = json.loads(text)
+        return cls(dict(before), dict(names), starts)
+
+
+def _closure(starts: Iterable[int], links: Mapping[int, Sequence[int]]) -> set[int]:
+    found: set[int] = set()
+    queue = list(starts)
+    while queue:
+        number = queue.pop()
+        if number not in found:
+            found.add(number)
+            queue += links.get(number, ())
+    return found
+
+
+def add_to(measured: Coverage, carried: Carried, folder: Path, base: Path) -> None:
+    """Combine what is carried into the data of `measured`, as if another process had left it.
+
+    `base` is the folder that file names are relative to where the project wants that.
+    """
+    from coverage import CoverageData
+
+    data = CoverageData(basename=str(folder / "carried.coverage"))
+    relative = bool(measured.get_option("run:relative_files"))
+    named = {
+        _relative(name, base) if relative else name: arcs
+        for name, arcs in carried.arcs.items()
+        if arcs
+    }
+    if measured.get_option("run:branch"):
+        data.add_arcs(named)
+    else:
+        data.add_lines({name: [line for _, line in arcs] for name, arcs in named.items()})
+    data.add_file_tracers(
+        {
+            _relative(name, base) if relative else name: tracer
+            for name, tracer in carried.tracers.items()
+        }
+    )
+    data.close()
+    if named:
+        measured.combine([str(folder / "carried.coverage")])
+        measured.save()
+
+
+def _relative(name: str, base: Path) -> str:
+    path = Path(name)
+    return str(path.relative_to(base)) if path.is_relative_to(base) else name

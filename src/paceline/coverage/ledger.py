@@ -1,0 +1,226 @@
+"""The ledger: which lines or arcs each recorded segment ran, kept between runs.
+
+It lies beside the impact records, in the same store. Each version of a file has a list of the
+arcs that were ever seen in it; what a segment ran in it is a set of bits over that list, and
+equal sets are stored once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import zlib
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
+from pathlib import Path
+from typing import Final
+
+Arc = tuple[int, int]
+
+TABLES: Final = """
+CREATE TABLE measured (source INTEGER PRIMARY KEY, tracer TEXT, text BLOB, arcs BLOB);
+CREATE TABLE ran (id INTEGER PRIMARY KEY, source INTEGER, bits BLOB, UNIQUE(source, bits));
+CREATE TABLE ledger (segment INTEGER PRIMARY KEY, settings TEXT, suite TEXT, ran BLOB);
+"""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run measured: digests of coverage's settings, and of what narrowed the tests.
+
+    What tests leave behind for one another depends on which of them run, so the entry of a test
+    holds for the same choice only.
+    """
+
+    measuring: str
+    suite: str
+
+    @classmethod
+    def of(cls, measuring: object, suite: object) -> Settings:
+        """Return the digests of both descriptions."""
+        return cls(_digest(measuring), _digest(suite))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one segment ran: numbers of sets in `Ledger.ran`, and how that was measured."""
+
+    settings: Settings
+    ran: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """Arcs that some segment ran in one version of a file, as bits over the file's arcs."""
+
+    source: int
+    bits: int
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Everything stored, by number of the segment, of the set, of the file version."""
+
+    entries: Mapping[int, Entry] = field(default_factory=dict)
+    ran: Mapping[int, Ran] = field(default_factory=dict)
+    _measured: Mapping[int, tuple[str, bytes, bytes]] = field(default_factory=dict, repr=False)
+
+    def arcs(self, source: int) -> list[Arc]:
+        """Return the arcs that were seen in this version of a file, in the order of the bits."""
+        return _unpacked_arcs(self._measured[source][2]) if source in self._measured else []
+
+    def text(self, source: int) -> bytes:
+        """Return the content of this version of a file."""
+        return zlib.decompress(self._measured[source][1]) if source in self._measured else b""
+
+    def tracer(self, source: int) -> str:
+        """Return the coverage plugin that traced the file, "" for Python itself."""
+        return self._measured[source][0] if source in self._measured else ""
+
+    def union(self, segments: Iterable[int]) -> dict[int, int]:
+        """Return what the segments ran together: bits over the arcs of each file version."""
+        numbers = {number for segment in segments for number in self.entries[segment].ran}
+        bits: dict[int, list[int]] = {}
+        for number in numbers:
+            one = self.ran[number]
+            bits.setdefault(one.source, []).append(one.bits)
+        return {source: reduce(or_, found) for source, found in bits.items()}
+
+
+def chosen(arcs: Sequence[Arc], bits: int) -> list[Arc]:
+    """Return those of `arcs` whose bit is set."""
+    return [arc for arc, bit in zip(arcs, reversed(f"{bits:b}"), strict=False) if bit == "1"]
+
+
+def load(connection: sqlite3.Connection, environment: int) -> Ledger:
+    """Return the ledger of the segments of one environment."""
+    entries = {
+        segment: Entry(Settings(measuring, suite), tuple(_numbers(ran)))
+        for segment, measuring, suite, ran in connection.execute(
+            "SELECT ledger.segment, settings, suite, ran FROM ledger"
+            " JOIN segment ON segment.id = ledger.segment WHERE environment = ?",
+            (environment,),
+        )
+    }
+    ran = {
+        number: Ran(source, int.from_bytes(bits, "little"))
+        for number, source, bits in connection.execute("SELECT id, source, bits FROM ran")
+    }
+    measured = {
+        source: (tracer, text, arcs)
+        for source, tracer, text, arcs in connection.execute("SELECT * FROM measured")
+    }
+    return Ledger(entries, ran, measured)
+
+
+class Writer:
+    """Adds what segments ran, in the transaction of `connection`."""
+
+    def __init__(self, connection: sqlite3.Connection, settings: Settings) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._places: dict[int, dict[Arc, int]] = {}
+        self._grown: set[int] = set()
+
+    def knows(self, source: int) -> bool:
+        """Return whether this version of a file has been stored."""
+        query = "SELECT 1 FROM measured WHERE source = ?"
+        return self._connection.execute(query, (source,)).fetchone() is not None
+
+    def add_source(self, source: int, tracer: str, text: bytes) -> None:
+        """Store a version of a file."""
+        self._connection.execute(
+            "INSERT OR IGNORE INTO measured VALUES (?, ?, ?, ?)",
+            (source, tracer, zlib.compress(text), _packed_arcs([])),
+        )
+
+    def add(self, segment: int, code: Mapping[int, Iterable[Arc]]) -> None:
+        """Store what `segment` ran: arcs by number of the file version."""
+        numbers = [self._set(source, self._bits(source, arcs)) for source, arcs in code.items()]
+        self._connection.execute(
+            "INSERT OR REPLACE INTO ledger VALUES (?, ?, ?, ?)",
+            (
+                segment,
+                self._settings.measuring,
+                self._settings.suite,
+                array("I", sorted(numbers)).tobytes(),
+            ),
+        )
+
+    def close(self) -> None:
+        """Store the arcs that are new."""
+        self._connection.executemany(
+            "UPDATE measured SET arcs = ? WHERE source = ?",
+            [(_packed_arcs([*self._places[source]]), source) for source in self._grown],
+        )
+
+    def _bits(self, source: int, arcs: Iterable[Arc]) -> int:
+        places = self._places.get(source)
+        if places is None:
+            query = "SELECT arcs FROM measured WHERE source = ?"
+            row = self._connection.execute(query, (source,)).fetchone()
+            known = _unpacked_arcs(row[0])
+            places = self._places[source] = {arc: place for place, arc in enumerate(known)}
+        before = len(places)
+        found = bytearray()
+        for arc in arcs:
+            place = places.setdefault(arc, len(places))
+            if place >> 3 >= len(found):
+                found.extend(bytes((place >> 3) + 1 - len(found)))
+            found[place >> 3] |= 1 << (place & 7)
+        if len(places) > before:
+            self._grown.add(source)
+        return int.from_bytes(found, "little")
+
+    def _set(self, source: int, bits: int) -> int:
+        key = (source, bits.to_bytes((bits.bit_length() + 7) // 8, "little"))
+        query = "SELECT id FROM ran WHERE source = ? AND bits = ?"
+        row = self._connection.execute(query, key).fetchone()
+        if row is None:
+            insert = "INSERT INTO ran (source, bits) VALUES (?, ?)"
+            return int(self._connection.execute(insert, key).lastrowid or 0)
+        return int(row[0])
+
+
+def clean(connection: sqlite3.Connection) -> None:
+    """Drop what belongs to segments that are gone."""
+    connection.execute("DELETE FROM ledger WHERE segment NOT IN (SELECT id FROM segment)")
+    used = {
+        number
+        for (ran,) in connection.execute("SELECT ran FROM ledger")
+        for number in _numbers(ran)
+    }
+    known = {number for (number,) in connection.execute("SELECT id FROM ran")}
+    connection.executemany("DELETE FROM ran WHERE id = ?", [(one,) for one in known - used])
+    connection.execute("DELETE FROM measured WHERE source NOT IN (SELECT source FROM ran)")
+
+
+def read_text(path: Path) -> bytes | None:
+    """Return the content of a file, None if it is gone."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _digest(description: object) -> str:
+    return hashlib.blake2b(repr(description).encode(), digest_size=9).hexdigest()
+
+
+def _numbers(data: bytes) -> array[int]:
+    found = array("I")
+    found.frombytes(data)
+    return found
+
+
+def _packed_arcs(arcs: Sequence[Arc]) -> bytes:
+    return zlib.compress(array("i", [line for arc in arcs for line in arc]).tobytes())
+
+
+def _unpacked_arcs(data: bytes) -> list[Arc]:
+    flat = array("i")
+    flat.frombytes(zlib.decompress(data))
+    return list(zip(flat[::2], flat[1::2], strict=True))

@@ -1,0 +1,349 @@
+"""Coverage after `pytest --impact --cov` is that of a full run, whatever was edited."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paceline import process
+from paceline.testing import Project
+
+FILES = {
+    "pyproject.toml": """
+        [tool.paceline]
+        environment = "current"
+        [tool.pytest.ini_options]
+        testpaths = ["tests"]
+        pythonpath = ["."]
+        addopts = "-p no:randomly"
+        [tool.coverage.run]
+        source = ["app"]
+    """,
+    "app/__init__.py": "",
+    "app/core.py": '''
+        """A module with most kinds of statements."""
+        import functools
+
+        LIMIT = 3
+        known = {}
+
+
+        def plain(value):
+            """Say how large."""
+            if value > LIMIT and (
+                value < 100
+            ):
+                return "large"
+            return "small"
+
+
+        class Shape:
+            """A class."""
+
+            sides = 4
+
+            def area(self, length):
+                total = 0
+                for _ in range(length):
+                    if total > 20:
+                        break
+                    total += length
+                else:
+                    total += 0
+                return total
+
+            @staticmethod
+            def name(text): return text.upper()
+
+
+        @functools.lru_cache
+        def cached(value):
+            return value + 1
+
+
+        def times(value):
+            if value in known:
+                return known[value]
+            known[value] = value * 2
+            return known[value]
+
+
+        def reading(place):
+            with open(place) as handle:
+                if handle.readable():
+                    return handle.read()
+
+
+        def matching(value):
+            match value:
+                case 1:
+                    return "one"
+                case [first, *_] if first:
+                    return first
+                case _:
+                    return None
+
+
+        def careful(value):
+            try:
+                return 10 / value
+            except ZeroDivisionError:
+                return 0
+            finally:
+                value = None
+
+
+        def lazily():
+            from app import late
+            return late.answer()
+
+
+        def nobody():
+            return [item for item in range(3)]
+    ''',
+    "app/late.py": """
+        SIZE = 1
+        if SIZE:
+            WORDS = ["a"]
+
+
+        def answer():
+            return SIZE
+    """,
+    "app/other.py": """
+        def greet(name):
+            if name:
+                return f"hello {name}"
+            return "hello"
+    """,
+    "tests/conftest.py": """
+        import pytest
+        from app import core
+
+
+        @pytest.fixture(scope="module")
+        def shape():
+            made = core.Shape()
+            yield made
+            core.careful(0)
+
+
+        def pytest_collection_modifyitems(items):
+            for item in items:
+                if "greet" in item.name:
+                    core.matching(1)
+    """,
+    "tests/test_core.py": """
+        from app import core
+
+
+        def test_plain():
+            assert core.plain(5) == "large"
+
+
+        def test_small():
+            assert core.plain(1) == "small"
+
+
+        def test_area(shape):
+            assert shape.area(3) == 9
+
+
+        def test_name():
+            assert core.Shape.name("a") == "A"
+
+
+        def test_times_first():
+            assert core.times(4) == 8
+
+
+        def test_times_again():
+            assert core.times(4) == 8
+
+
+        def test_cached():
+            assert core.cached(1) == 2
+    """,
+    "tests/test_more.py": """
+        from app import core
+
+
+        def test_area_of_long(shape):
+            assert shape.area(30) == 30
+
+
+        def test_reading(tmp_path):
+            place = tmp_path / "a.txt"
+            place.write_text("x")
+            assert core.reading(place) == "x"
+
+
+        def test_matching():
+            assert core.matching([5]) == 5
+
+
+        def test_careful():
+            assert core.careful(5) == 2
+
+
+        def test_lazily():
+            assert core.lazily() == 1
+    """,
+    "tests/test_other.py": """
+        from app import other
+
+
+        def test_greet():
+            assert other.greet("you") == "hello you"
+    """,
+}
+Figures = dict[str, dict[str, Any]]
+
+
+def run(project: Project, *options: str) -> process.Result:
+    """Run pytest with --impact and coverage."""
+    return project.python("-m", "pytest", "--impact", "--cov", "--cov-report=", *options)
+
+
+def figures(project: Project, file: str = ".coverage") -> Figures:
+    """Return what coverage itself reports of each file."""
+    out = project.root / "report.json"
+    done = project.python("-m", "coverage", "json", "-q", f"--data-file={file}", "-o", str(out))
+    assert done.exit_code == 0, done.output
+    files = json.loads(out.read_text(encoding="utf-8"))["files"]
+    names = ("lines", "branches")
+    return {
+        file: {
+            key: found.get(key)
+            for key in (f"{kind}_{name}" for kind in ("executed", "missing") for name in names)
+        }
+        for file, found in files.items()
+    }
+
+
+def full(project: Project, *options: str) -> Figures:
+    """Return the figures of a full run without Paceline's selection, in the same tree."""
+    env = {"COVERAGE_FILE": ".coverage.full"}
+    done = project.python("-m", "pytest", "--cov", "--cov-report=", *options, env=env)
+    assert done.exit_code in {0, 1}, done.output
+    return figures(project, ".coverage.full")
+
+
+def ran(result: process.Result) -> int:
+    """Return how many tests ran."""
+    found = re.search(r"(\d+) tests ran", result.output)
+    assert found is not None, result.output
+    return int(found[1])
+
+
+def edit(project: Project, name: str, old: str, new: str) -> None:
+    """Replace `old`, which is there once, by `new`."""
+    path = project.root / name
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def remove(project: Project, name: str) -> None:
+    """Remove a file."""
+    (project.root / name).unlink()
+
+
+def rename(project: Project, old: str, new: str) -> None:
+    """Rename a file."""
+    (project.root / old).rename(project.root / new)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Return a project in which nothing has run yet."""
+    made = Project(tmp_path / "project")
+    made.write(FILES)
+    return made
+
+
+#: Edits one after another: name, and calls of edit(), remove() or rename().
+EDITS: Mapping[str, list[tuple[str, ...]]] = {
+    "a comment": [("app/core.py", "LIMIT = 3\n", "# Why.\n\nLIMIT = 3\n")],
+    "reformatted": [
+        (
+            "app/core.py",
+            "value > LIMIT and (\n        value < 100\n    ):",
+            "value > LIMIT and (value < 100):",
+        )
+    ],
+    "moved": [
+        ("app/core.py", "def nobody():\n    return [item for item in range(3)]\n", ""),
+        (
+            "app/core.py",
+            "class Shape:",
+            "def nobody():\n    return [item for item in range(3)]\n\n\nclass Shape:",
+        ),
+    ],
+    "a docstring": [("app/core.py", '"""Say how large."""', '"""Say.\n\n    And why.\n    """')],
+    "another branch": [("app/core.py", "            if total > 20:", "            if total > 25:")],
+    "a line inserted": [
+        ("app/core.py", "    return 10 / value", "    value += 0\n        return 10 / value")
+    ],
+    "a function added": [
+        ("app/late.py", "def answer", "def unused():\n    return 1\n\n\ndef answer")
+    ],
+    "a function divided": [
+        ("app/core.py", "def name(text): return", "def name(text):\n        return")
+    ],
+    "import-time code": [("app/late.py", 'WORDS = ["a"]', 'WORDS = ["b"]')],
+    "a test deleted": [
+        ("tests/test_core.py", 'def test_small():\n    assert core.plain(1) == "small"\n', "")
+    ],
+    "the maker of state deleted": [
+        ("tests/test_core.py", "def test_times_first():\n    assert core.times(4) == 8\n", "")
+    ],
+    "a test added": [
+        (
+            "tests/test_other.py",
+            "def test_greet",
+            "def test_nobody():\n    assert not other.greet('')[5:]\n\n\ndef test_greet",
+        )
+    ],
+    "a test file renamed": [("rename", "tests/test_other.py", "tests/test_others.py")],
+    "a test file deleted": [("remove", "tests/test_others.py")],
+    "a module renamed": [
+        ("rename", "app/late.py", "app/later.py"),
+        (
+            "app/core.py",
+            "from app import late\n    return late",
+            "from app import later\n    return later",
+        ),
+    ],
+}
+
+
+def apply(project: Project, changes: list[tuple[str, ...]]) -> None:
+    """Make the changes of one edit."""
+    for change in changes:
+        if change[0] == "rename":
+            rename(project, *change[1:])
+        elif change[0] == "remove":
+            remove(project, *change[1:])
+        else:
+            edit(project, *change)
+
+
+@pytest.mark.parametrize("options", [("--cov-branch",), ("--cov-branch", "-n", "2"), ()])
+def test_edits_one_after_another(project: Project, options: tuple[str, ...]) -> None:
+    """After each kind of edit the figures are those of a full run, and seldom everything ran."""
+    first = run(project, *options)
+    assert ran(first) == 13, first.output
+    everything = 0
+    for name, changes in EDITS.items():
+        apply(project, changes)
+        result = run(project, *options)
+        assert result.exit_code == 0, result.output
+        assert figures(project) == full(project, *options), f"after: {name}\n{result.output}"
+        everything += "carried over" not in result.output
+    assert everything <= 2
