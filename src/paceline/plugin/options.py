@@ -23,6 +23,7 @@ def add_options(parser: pytest.Parser) -> None:
     add("--paceline-workers", type=int, default=0, help="xdist workers unless -n is given")
     add("--paceline-source", action="append", default=[], help="code to measure if none is named")
     add("--paceline-timeout", default=AUTO, help="seconds a test may take")
+    add("--paceline-dist", default="", help="set from xdist's --dist; carries it to the workers")
     add("--paceline-shard", default="", help=pytest_split_note())
 
 
@@ -53,6 +54,8 @@ def settle_options(config: pytest.Config) -> None:
     # Workers parse the command line again on top of the controller's options, so this must
     # come to the same result the second time.
     option = config.option
+    if not is_worker(config):
+        option.paceline_dist = getattr(option, "dist", "")
     if option.splits and option.group:
         option.paceline_shard = f"{option.group}/{option.splits}"
     if option.paceline_result:

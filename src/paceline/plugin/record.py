@@ -74,6 +74,7 @@ class Recorder:
             self._selection.digest = handed["digest"]
             self._selection.groups = handed["groups"]
             self._selection.predicted = handed["predicted"]
+            self._selection.predicted_wall = handed["predicted_wall"]
             self._selection.idle = handed["idle"]
 
     @pytest.hookimpl(tryfirst=True)
@@ -87,6 +88,7 @@ class Recorder:
                 "digest": selection.digest,
                 "groups": selection.groups,
                 "predicted": selection.predicted,
+                "predicted_wall": selection.predicted_wall,
                 "idle": selection.idle,
             }
             return
@@ -172,6 +174,7 @@ class Recorder:
                 coverage=not self._config.option.no_cov and "COVERAGE_FILE" in os.environ,
                 folder=self._folder,
                 predicted_seconds=selection.predicted,
+                predicted_wall_seconds=selection.predicted_wall,
                 wall_seconds=time.monotonic() - self._started,
             )
         )

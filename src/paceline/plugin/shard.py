@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from paceline.plugin.options import is_worker
 from paceline.sharding import durations, stored
 from paceline.sharding.estimation import file_of
 from paceline.sharding.groups import Groups, of_notebooks, without_group
 from paceline.sharding.plan import Plan, make_plan, read_plans
+from paceline.sharding.wall import Workers
 
 
 class ShardSelection:
@@ -25,7 +27,7 @@ class ShardSelection:
         self.selected: tuple[str, ...] = ()
         self.groups: Groups = {}
         self.digest = ""
-        self.predicted = 0.0
+        self.predicted = self.predicted_wall = 0.0
         #: Whether there is rightly nothing to run here: it is in other shards, or unaffected.
         self.idle = False
         self._unaffected_files: frozenset[str] = frozenset()
@@ -56,10 +58,10 @@ class ShardSelection:
         names = {id(item): _plain_id(item) for item in items}
         self.collected = tuple(sorted(names.values()))
         self.groups = _groups(items)
-        plan = self._plan()
+        plan = self._plan(_workers(config))
         self.digest = plan.digest
         shard = plan.shards[self.index - 1]
-        self.predicted = shard.predicted
+        self.predicted, self.predicted_wall = shard.predicted, shard.wall
         self.selected = tuple(sorted(shard.tests))
         mine = frozenset(self.selected)
         _keep(config, items, [item for item in items if not self._unaffected(item)])
@@ -80,14 +82,21 @@ class ShardSelection:
         """Return the id of `test` as it was collected, without the group that xdist adds."""
         return without_group(test) if self.groups else test
 
-    def _plan(self) -> Plan:
+    def _plan(self, workers: Workers) -> Plan:
         group = self._option.paceline_group
         frozen = read_plans(self._root / ".paceline" / "plan.json").get(group)
         if frozen is None or len(frozen.shards) != self.total or self.total == 1:
             file = Path(self._option.durations_path)
-            together, _ = stored.units(file, self.groups)
-            known = durations.read(file)
-            return make_plan(group, self.collected, known, self.total, groups=together)
+            together, shared = stored.units(file, self.groups)
+            return make_plan(
+                group,
+                self.collected,
+                durations.read(file),
+                self.total,
+                groups=together,
+                workers=workers,
+                shared=shared,
+            )
         self._refuse_other_tests(frozen)
         return frozen
 
@@ -121,6 +130,13 @@ class ShardSelection:
             mark.pytest_collection_modifyitems(items=items, config=config)  # type: ignore[union-attr]
         finally:
             self._option.keyword, self._option.markexpr = before
+
+
+def _workers(config: pytest.Config) -> Workers:
+    """Return how this shard runs its tests; a worker knows it from the controller."""
+    if is_worker(config):
+        return Workers(config.workerinput["workercount"], config.option.paceline_dist)  # type: ignore[attr-defined]
+    return Workers(len(getattr(config.option, "tx", None) or ()), config.option.paceline_dist)
 
 
 def _plain_id(item: pytest.Item) -> str:

@@ -111,8 +111,7 @@ def _show_balance(shards: list[result.ShardResult]) -> None:
         return
     times = durations.merge(durations.read(found.folder / stored.DURATIONS) for found in shards)
     rows = [console.Row(cells) for cells in balance.rows(shards, times)]
-    header = ("shard", "tests", "predicted", "measured", "wall")
-    console.out_lines(console.layout(header, rows, console.width()))
+    console.out_lines(console.layout(balance.HEADER, rows, console.width()))
     first = balance.split_first(shards[0].total, times)
     if first:
         console.out(f"tests to split first: {', '.join(first)}")

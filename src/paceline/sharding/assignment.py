@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from paceline.sharding.durations import Durations
 from paceline.sharding.estimation import estimate, unknown
-from paceline.sharding.groups import Groups, in_ids
+from paceline.sharding.groups import Groups, group_of, in_ids
 from paceline.sharding.homes import find_homes
 from paceline.sharding.repair import fill_empty, repair
 from paceline.sharding.units import Atom, Unit, cut, make_atoms
@@ -137,12 +137,44 @@ def _build(
 
 
 def _place(units: Sequence[Unit], contents: list[list[Unit]]) -> None:
-    heap = [(math.fsum(unit.load for unit in shard), index) for index, shard in enumerate(contents)]
+    """Give the longest unit first to the shard with the least load.
+
+    Tests of a group that is not kept together share something outside them, a browser or a
+    service, and get slower together: these go to the shard with the least of their group.
+    """
+    loads = [math.fsum(unit.load for unit in shard) for shard in contents]
+    of_group = _group_loads(units, contents)
+    heap = [(load, index) for index, load in enumerate(loads)]
     heapq.heapify(heap)
     for unit in sorted(units, key=lambda unit: (-unit.load, unit.key)):
-        load, index = heap[0]
+        share = of_group.get(_group(unit))
+        if share is None:
+            while heap[0][0] != loads[heap[0][1]]:
+                heapq.heappop(heap)
+            index = heap[0][1]
+        else:
+            index = min(range(len(loads)), key=lambda k: (share[k], loads[k], k))
+            share[index] += unit.load
         contents[index].append(unit)
-        heapq.heapreplace(heap, (load + unit.load, index))
+        loads[index] += unit.load
+        heapq.heappush(heap, (loads[index], index))
+
+
+def _group(unit: Unit) -> str:
+    return (group_of(unit.key) or "") if "@" in unit.key else ""
+
+
+def _group_loads(
+    units: Sequence[Unit], contents: Sequence[Sequence[Unit]]
+) -> dict[str, list[float]]:
+    """Return the load of each group in `units` in each shard, so far."""
+    loads = {group: [0.0] * len(contents) for unit in units if (group := _group(unit))}
+    if loads:
+        for index, shard in enumerate(contents):
+            for unit in shard:
+                if share := loads.get(_group(unit)):
+                    share[index] += unit.load
+    return loads
 
 
 def _relabel(contents: list[list[Unit]], previous: Mapping[str, int]) -> list[list[Unit]]:

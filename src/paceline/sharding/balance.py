@@ -12,11 +12,12 @@ LARGE = 0.25
 SHOWN = 3
 
 
-def rows(
-    results: Sequence[ShardResult], durations: Mapping[str, float]
-) -> list[tuple[str, str, str, str, str]]:
-    """Return a row a shard: name, tests, predicted and measured seconds of tests, wall time."""
-    found = []
+HEADER = ("shard", "tests", "predicted sum", "measured sum", "predicted wall", "measured wall")
+
+
+def rows(results: Sequence[ShardResult], durations: Mapping[str, float]) -> list[tuple[str, ...]]:
+    """Return a row a shard, with the columns of `HEADER`."""
+    found: list[tuple[str, ...]] = []
     for result in results:
         measured = math.fsum(durations.get(test, 0.0) for test in result.selected)
         found.append(
@@ -25,6 +26,7 @@ def rows(
                 str(len(result.selected)),
                 f"{result.predicted_seconds:.2f} s",
                 f"{measured:.2f} s",
+                f"{result.predicted_wall_seconds:.2f} s",
                 f"{result.wall_seconds:.2f} s",
             )
         )

@@ -18,15 +18,15 @@ from paceline.sharding.estimation import unknown
 from paceline.sharding.groups import Groups, in_ids
 from paceline.sharding.wall import ONE_BY_ONE, Workers, predict
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
 class Shard:
     """One shard: its number from 1, its tests and their expected seconds in sum.
 
-    `wall` is the predicted time with its workers, `longest` the unit that bounds it, empty
-    if the sum does.
+    `wall` is the predicted time with collection and workers, `longest` the unit that bounds
+    it, empty if the sum does.
     """
 
     index: int
@@ -40,13 +40,16 @@ class Shard:
 class Plan:
     """How the tests of a group are divided.
 
-    `digest` identifies the assignment. `bound` is the load no plan can beat, `ratio` the
-    largest load over it, `moved` the share of tests known before whose shard changed.
+    `digest` identifies the assignment, `collected` the set of tests, `durations` those it was
+    made from. `bound` is the load no plan can beat, `ratio` the largest load over it, `moved`
+    the share of tests known before whose shard changed.
     """
 
     version: int
     group: str
     digest: str
+    collected: str
+    durations: str
     shards: tuple[Shard, ...]
     bound: float
     ratio: float
@@ -63,11 +66,13 @@ def make_plan(
     groups: Groups | None = None,
     workers: Workers = ONE_BY_ONE,
     shared: Mapping[str, float] | None = None,
+    collection_seconds: float = 0.0,
 ) -> Plan:
     """Divide the `tests` of `group` over `shards`, moving little against `previous`.
 
-    `groups` are the tests that must stay together, None asks their ids. `workers` and the
-    `shared` set-up seconds of files tell how long a shard will really take.
+    `groups` are the tests that must stay together, None asks their ids. `workers`, the `shared`
+    set-up seconds of files and those that each shard needs to collect the whole group tell how
+    long a shard will really take.
     """
     weights = expected(tests, durations)
     groups = in_ids(weights, durations, shards) if groups is None else groups
@@ -85,8 +90,10 @@ def make_plan(
         version=VERSION,
         group=group,
         digest=_digest(assignment),
+        collected=collection_digest(weights),
+        durations=_hash(sorted(durations.items())),
         shards=tuple(
-            Shard(index, members, load, wall.seconds, wall.longest)
+            Shard(index, members, load, wall.seconds + collection_seconds, wall.longest)
             for index, (members, load, wall) in enumerate(
                 zip(assignment, loads, walls, strict=True), start=1
             )
@@ -108,6 +115,8 @@ def to_json(plan: Plan) -> dict[str, Any]:
         "version": plan.version,
         "group": plan.group,
         "digest": plan.digest,
+        "collected": plan.collected,
+        "durations": plan.durations,
         "shards": [
             {
                 "index": shard.index,
@@ -131,6 +140,8 @@ def from_json(data: Any) -> Plan:
             version=data["version"],
             group=data["group"],
             digest=data["digest"],
+            collected=data["collected"],
+            durations=data["durations"],
             shards=tuple(
                 Shard(
                     item["index"],
@@ -186,6 +197,8 @@ def _validate(plan: Plan) -> None:
     tests = [test for shard in plan.shards for test in shard.tests]
     if not all(isinstance(test, str) for test in tests) or len(set(tests)) != len(tests):
         raise ValueError("a test is in two shards or is not a text")
+    if not isinstance(plan.durations, str) or plan.collected != collection_digest(tests):
+        raise ValueError("the digests of tests and durations do not match")
     if plan.digest != _digest(tuple(shard.tests for shard in plan.shards)):
         raise ValueError("the digest does not match the tests")
 

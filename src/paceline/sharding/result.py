@@ -11,7 +11,7 @@ from typing import Any
 from paceline import store
 from paceline.errors import IncompleteEvidence
 
-VERSION = 2
+VERSION = 3
 FILE = "tests.json"
 
 _FOLDER = re.compile(r"([1-9][0-9]*)of([1-9][0-9]*)")
@@ -22,7 +22,8 @@ class ShardResult:
     """The evidence of one shard `index` of `total`, kept in `folder`.
 
     `ran` counts how often each test ran; `exit_code` is None until the run has ended.
-    `predicted_seconds` is the sum of the expected durations of `selected`.
+    `predicted_seconds` is the sum of the expected durations of `selected`,
+    `predicted_wall_seconds` what the plan made of it for the shard's workers.
     """
 
     group: str
@@ -40,6 +41,7 @@ class ShardResult:
     coverage: bool
     folder: Path
     predicted_seconds: float = 0.0
+    predicted_wall_seconds: float = 0.0
     wall_seconds: float = 0.0
 
     @property
@@ -66,6 +68,7 @@ def write(result: ShardResult) -> None:
         "exit_code": result.exit_code,
         "coverage": result.coverage,
         "predicted_seconds": result.predicted_seconds,
+        "predicted_wall_seconds": result.predicted_wall_seconds,
         "wall_seconds": result.wall_seconds,
     }
     store.write_json(result.folder / FILE, data)
@@ -118,6 +121,7 @@ def _parse(data: Mapping[str, Any], folder: Path) -> ShardResult:
         coverage=_flag(data, "coverage"),
         folder=folder,
         predicted_seconds=_seconds(data, "predicted_seconds"),
+        predicted_wall_seconds=_seconds(data, "predicted_wall_seconds"),
         wall_seconds=_seconds(data, "wall_seconds"),
     )
 

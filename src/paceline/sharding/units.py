@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import NamedTuple
 
-from paceline.sharding.estimation import file_of
-from paceline.sharding.groups import Groups
+from paceline.sharding.groups import Groups, group_of
 
 
 class Atom(NamedTuple):
@@ -40,16 +39,16 @@ def make_atoms(weights: Mapping[str, float], groups: Groups) -> list[Atom]:
     atoms: list[Atom] = []
     members: defaultdict[str, list[str]] = defaultdict(list)
     for test, load in weights.items():
-        group = groups.get(test)
+        group = groups.get(test) if groups else None
         if group is None:
-            atoms.append(Atom(file_of(test), _scope(test), (test,), load))
+            atoms.append(Atom(*_place(test), (test,), load))
         else:
             members[group].append(test)
     for tests in members.values():
         tests.sort()
         load = math.fsum(weights[test] for test in tests)
-        atoms.append(Atom(file_of(tests[0]), _scope(tests[0]), tuple(tests), load))
-    atoms.sort(key=lambda atom: atom[:3])
+        atoms.append(Atom(*_place(tests[0]), tuple(tests), load))
+    atoms.sort()  # no two have the same tests, so the loads are never compared
     return atoms
 
 
@@ -69,13 +68,13 @@ def cut(atoms: Iterable[Atom], limit: float, long: float) -> list[Unit]:
     """Return a unit for each file, cut where a file would take longer than `limit`.
 
     The cuts fall between classes where that is possible. An atom of at least `long` seconds
-    is a unit of its own. `atoms` must be in order.
+    is a unit of its own, and so is one of a group, kept or not. `atoms` must be in order.
     """
     units: list[Unit] = []
     for _, members in groupby(atoms, key=lambda atom: atom.file):
         short: list[Atom] = []
         for atom in members:
-            if atom.load >= long:
+            if atom.load >= long or ("@" in atom.key and group_of(atom.key)):
                 units.append(make_unit([atom]))
             else:
                 short.append(atom)
@@ -112,7 +111,7 @@ def _pack(pieces: Iterable[Unit], limit: float) -> list[Unit]:
     ]
 
 
-def _scope(test: str) -> str:
-    """Return the class part of a node id, empty for a function of the module."""
-    name = test.partition("::")[2].partition("[")[0]
-    return name.rpartition("::")[0]
+def _place(test: str) -> tuple[str, str]:
+    """Return the file of a node id and its class, empty for a function of the module."""
+    file, _, rest = test.partition("::")
+    return file, rest.partition("[")[0].rpartition("::")[0]

@@ -6,6 +6,7 @@ import functools
 import json as json_format
 import re
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +64,9 @@ def plan_groups(root: Path, only: str, asked: Wish, json: bool) -> None:
     plans = read_plans(file)
     shown: dict[str, object] = {}
     for group in chosen:
+        start = time.monotonic()
         tests, marked = _collect(config, group)
+        collection_seconds = time.monotonic() - start
         workers = asked.workers or _workers(group)
         task = _Task(
             group.name,
@@ -71,6 +74,7 @@ def plan_groups(root: Path, only: str, asked: Wish, json: bool) -> None:
             config.durations_file(group.name),
             marked,
             Workers(workers, asked.dist),
+            collection_seconds=collection_seconds,
         )
         if asked.target_seconds is not None:
             shown[group.name] = _advise(task, asked, asked.target_seconds, json)
@@ -120,8 +124,11 @@ class _Task:
         file: Path | None,
         marked: Groups | None,
         workers: Workers,
+        *,
+        collection_seconds: float = 0.0,
     ) -> None:
         self.name, self.tests, self.workers = name, tests, workers
+        self.collection_seconds = collection_seconds
         self.durations = durations.read(file) if file else {}
         self.shared = history.estimates(history.read(history.beside(file))).shared if file else {}
         self.knowledge = knowledge(tests, self.durations)
@@ -151,11 +158,13 @@ class _Task:
             groups=None if self._marked is None and not self.shared else self.groups(shards),
             workers=self.workers,
             shared=self.shared,
+            collection_seconds=self.collection_seconds,
         )
 
 
 def _advise(task: _Task, asked: Wish, target: float, json: bool) -> dict[str, object]:
-    found = advise(task.weights, task.groups(1), target, asked.overhead_seconds, task.workers)
+    overhead = asked.overhead_seconds + task.collection_seconds
+    found = advise(task.weights, task.groups(1), target, overhead, task.workers)
     if not json:
         if found.shards is None:
             console.out(

@@ -218,6 +218,18 @@ def test_suffix_in_a_bare_id_is_a_hint() -> None:
     assert places(dict.fromkeys(tests, 1.0) | dict.fromkeys(members, 9.0)) == 4
 
 
+def test_group_that_is_not_kept_is_spread_evenly() -> None:
+    """Tests that share a browser get slower together: no shard has more of them than its share."""
+    shop = [f"shop/test_browser.py::test_{i:02}@browser" for i in range(14)]
+    forum = [f"forum/test_browser.py::test_{i:02}@browser" for i in range(10)]
+    others = {f"test_{i % 40:02}.py::test_{i:03}": 1.0 + i % 7 for i in range(400)}
+    # Timed before the tests were marked, so that the suffix is no more than a hint.
+    seconds = {test.removesuffix("@browser"): 5.0 + i % 5 for i, test in enumerate(shop + forum)}
+    found = assign([*shop, *forum, *others], others | seconds, 8)
+    counts = [sum(test.endswith("@browser") for test in shard) for shard in found]
+    assert (min(counts), max(counts)) == (3, 3)
+
+
 def test_cells_of_a_notebook_stay_together() -> None:
     """The cells of a notebook build on each other: they are one unit."""
     tests = [f"doc/a.ipynb::Cell {i}" for i in range(9)] + ["test_a.py::x", "test_b.py::x"]

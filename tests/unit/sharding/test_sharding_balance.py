@@ -29,16 +29,17 @@ def shard(index: int, tests: tuple[str, ...], predicted: float) -> ShardResult:
         coverage=False,
         folder=Path(f"{index}of2"),
         predicted_seconds=predicted,
+        predicted_wall_seconds=2.0,
         wall_seconds=2.5,
     )
 
 
 def test_rows_show_predicted_beside_measured() -> None:
-    """Each shard has its prediction, what its tests took, and its wall time."""
+    """Each shard has its predicted and measured sum of tests, and the same of its wall time."""
     results = [shard(1, ("a", "b"), 3.0), shard(2, ("c",), 3.0)]
     assert balance.rows(results, {"a": 1.0, "b": 2.5, "c": 9.0}) == [
-        ("unit 1of2", "2", "3.00 s", "3.50 s", "2.50 s"),
-        ("unit 2of2", "1", "3.00 s", "9.00 s", "2.50 s"),
+        ("unit 1of2", "2", "3.00 s", "3.50 s", "2.00 s", "2.50 s"),
+        ("unit 2of2", "1", "3.00 s", "9.00 s", "2.00 s", "2.50 s"),
     ]
 
 

@@ -91,7 +91,7 @@ def test_plan_states_what_it_is() -> None:
         (1, ("a.py::x",), 3.0),
         (2, ("b.py::x",), 1.0),
     ]
-    assert (plan.version, plan.group, plan.bound, plan.ratio, plan.moved) == (2, "unit", 3, 1, 0)
+    assert (plan.version, plan.group, plan.bound, plan.ratio, plan.moved) == (3, "unit", 3, 1, 0)
 
 
 def test_digest_is_of_the_assignment_only() -> None:
@@ -101,6 +101,17 @@ def test_digest_is_of_the_assignment_only() -> None:
     assert one.digest == make_plan("unit", tests, dict.fromkeys(tests, 2.0), 2).digest
     assert one.digest != make_plan("unit", tests, {}, 1).digest
     assert len(one.digest) == 16
+
+
+def test_plan_names_what_it_was_made_from() -> None:
+    """The digests of the tests and of the durations change with them and with nothing else."""
+    tests = ["a.py::x", "b.py::x"]
+    one = make_plan("unit", tests, {"a.py::x": 1.0, "b.py::x": 2.0}, 2)
+    same = make_plan("unit", tests[::-1], {"b.py::x": 2.0, "a.py::x": 1.0}, 1)
+    other = make_plan("unit", [*tests, "c.py::x"], {"a.py::x": 1.5}, 2)
+    assert (one.collected, one.durations) == (same.collected, same.durations)
+    assert one.collected != other.collected
+    assert one.durations != other.durations
 
 
 def test_collection_digest_ignores_order() -> None:
@@ -160,6 +171,8 @@ def damage(change: str, plan: dict[str, Any]) -> Any:
         "bound=NaN",
         "ratio=true",
         'digest="x"',
+        'collected="x"',
+        "durations=1",
         "shards=[]",
         "shards=3",
         "tests=[1]",

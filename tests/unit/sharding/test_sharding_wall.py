@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from paceline.sharding.plan import make_plan
 from paceline.sharding.target import advise
 from paceline.sharding.wall import Workers, predict
 
@@ -34,6 +35,13 @@ def test_wall_depends_on_workers_and_their_mode(
 def test_shared_set_up_is_part_of_the_wall() -> None:
     """The set-up that a file's tests share is paid once."""
     assert predict(TESTS, TESTS, Workers(), {}, {"a.py": 5.0}).seconds == 17.0
+
+
+def test_plan_predicts_the_wall_of_each_shard() -> None:
+    """A shard takes what its workers make of it, after collecting the whole group."""
+    workers = Workers(2, "loadfile")
+    plan = make_plan("unit", TESTS, TESTS, 1, workers=workers, collection_seconds=3.0)
+    assert [(s.predicted, s.wall, s.longest) for s in plan.shards] == [(12.0, 11.0, "a.py")]
 
 
 def test_no_tests_take_no_time() -> None:
