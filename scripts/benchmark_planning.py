@@ -2,12 +2,15 @@
 
 `python scripts/benchmark_planning.py [--rounds N]` prints, for each size, the CPU and wall seconds
 and the largest memory of the whole process (start of invoke, reading, planning, JSON), as median
-of the rounds, and whether time grows faster than n log n.
+of the rounds; then the CPU seconds of the planning alone and the function calls that it makes.
+The calls are the same in every run and tell how the work grows. Seconds tell it less well: they
+also grow with what no longer fits into the processor's caches, and differ from run to run.
 """
 
 from __future__ import annotations
 
 import argparse
+import cProfile
 import json
 import math
 import os
@@ -17,7 +20,11 @@ import subprocess
 import sys
 import tempfile
 import time
+import timeit
+from itertools import pairwise
 from pathlib import Path
+
+from paceline.sharding.plan import make_plan
 
 SIZES = (1_000, 10_000, 100_000)
 SHARDS = 256
@@ -51,18 +58,30 @@ def measure(folder: Path) -> tuple[float, float, float]:
     return wall, used.ru_utime + used.ru_stime, used.ru_maxrss * UNIT / MEGABYTE
 
 
+def planning(times: dict[str, float], rounds: int) -> tuple[float, int]:
+    """Return the CPU seconds of the planning alone, the least of the rounds, and its calls."""
+
+    def plan() -> None:
+        make_plan("tests", list(times), times, SHARDS)
+
+    seconds = min(timeit.repeat(plan, timer=time.process_time, number=1, repeat=rounds))
+    profile = cProfile.Profile()
+    profile.runcall(plan)
+    return seconds, sum(entry.callcount for entry in profile.getstats())
+
+
 def main() -> int:
-    """Print a line for each size."""
+    """Print a line for each size, and how the larger ones compare."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
-    cpu: dict[int, float] = {}
+    alone: dict[int, tuple[float, int]] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "tasks.py").write_text(
             "from paceline import tasks\n\nns = tasks.ns\n", encoding="utf-8"
         )
-        print(f"{'tests':>8}{'wall s':>9}{'CPU s':>9}{'MB':>9}")
+        print(f"{'tests':>8}{'wall s':>9}{'CPU s':>9}{'MB':>9}{'planning':>11}{'calls':>11}")
         # The start of Python and invoke is in every figure; one test shows it alone.
         for size in (1, *SIZES):
             times = example(size)
@@ -72,12 +91,20 @@ def main() -> int:
                 statistics.median(values)
                 for values in zip(*(measure(folder) for _ in range(rounds)), strict=True)
             ]
-            cpu[size] = found[1]
-            print(f"{size:>8}{found[0]:>9.2f}{found[1]:>9.2f}{found[2]:>9.0f}")
-    small, large = SIZES[1], SIZES[2]
-    growth = (cpu[large] - cpu[1]) / max(cpu[small] - cpu[1], 0.01)
-    allowed = large * math.log(large) / (small * math.log(small))
-    print(f"10 times the tests: {growth:.1f} times the CPU time, n log n allows {allowed:.1f}")
+            alone[size] = planning(times, rounds)
+            print(
+                f"{size:>8}{found[0]:>9.2f}{found[1]:>9.2f}{found[2]:>9.0f}"
+                f"{alone[size][0]:>11.4f}{alone[size][1]:>11}"
+            )
+    for small, large in pairwise(SIZES):
+        seconds, calls = (
+            after / before for before, after in zip(alone[small], alone[large], strict=True)
+        )
+        allowed = large * math.log(large) / (small * math.log(small))
+        print(
+            f"{small} to {large} tests: {calls:.1f} times the calls, {seconds:.1f} times the CPU "
+            f"time, n log n allows {allowed:.1f}"
+        )
     return 0
 
 

@@ -164,3 +164,34 @@ def test_merge_of_shards_loses_nothing(tmp_path: Path) -> None:
     assert (file.parent / "unit.history.json").is_file()
     done = [project.invoke("durations.merge", "pkg.py")]
     assert done[0].exit_code == 10
+
+
+def test_rerun_test_and_cleaned_durations(tmp_path: Path) -> None:
+    """A test that passed in its second run has no duration, and cleaning is no other shard's loss.
+
+    pytest-split adds up the runs, and --clean-durations with --group forgets the other groups.
+    """
+    flaky = (
+        "import pathlib, pkg\n"
+        "def test_flaky():\n"
+        "    mark = pathlib.Path('again')\n"
+        "    if not mark.exists():\n"
+        "        mark.touch()\n"
+        "        assert 0\n"
+    )
+    project = project_in(tmp_path, more={"tests/test_flaky.py": flaky})
+    for index in (1, 2):
+        done = shard(project, index, "--reruns", "1")
+        assert done.exit_code == 0, done.output
+    ran = report(project, 1)["ran"] | report(project, 2)["ran"]
+    assert ran["tests/test_flaky.py::test_flaky"] == 1
+    folders = [f".paceline/shards/unit/{index}of2" for index in (1, 2)]
+    done = project.invoke("durations.merge", *folders)
+    assert done.exit_code == 0, done.output
+    assert "merged 2 results" in done.output
+    file = tmp_path / "ci" / "durations" / "unit.json"
+    stored = set(json.loads(file.read_text(encoding="utf-8")))
+    assert stored == set(ran) - {"tests/test_flaky.py::test_flaky"}
+    done = shard(project, 1, "--store-durations", "--clean-durations")
+    assert done.exit_code == 0, done.output
+    assert set(json.loads(file.read_text(encoding="utf-8"))) >= stored

@@ -17,6 +17,7 @@ from invoke.exceptions import Exit
 from invoke.tasks import task
 
 from paceline.errors import PacelineError
+from paceline.tasks.folders import TaskOfFolders
 
 _JSON = {"json": "Print JSON on standard output, messages on standard error."}
 
@@ -104,11 +105,11 @@ def plan(
 
 
 @task(
-    # invoke has no positional argument that takes many values.
+    klass=TaskOfFolders,
     positional=["folder"],
     iterable=["also"],
     help={
-        "folder": "The result folder of a shard, or a folder above several.",
+        "folder": "The result folder of a shard, or a folder above several; further ones follow.",
         "also": "A further folder; may be given more than once.",
         "into": "The durations file to merge into; default ci/durations/<group>.json.",
     },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cProfile
 import math
 import os
 import random
@@ -256,3 +257,26 @@ def test_large_suite_is_planned_quickly() -> None:
     assert time.process_time() - start < 10
     loads = [math.fsum(known[test] for test in shard) for shard in found]
     assert max(loads) <= 1.02 * lower_bound(known, 256, {})
+
+
+def test_work_grows_no_faster_than_n_log_n() -> None:
+    """Ten times the tests make no more function calls than n log n allows, with a plan before too.
+
+    Calls are counted, not seconds: they are the same on a loaded machine.
+    """
+
+    def calls(size: int, previous: bool) -> int:
+        rng = random.Random(size)
+        ids = [f"d{i // 5000}/test_{i // 40}.py::test_{i}" for i in range(size)]
+        known = {test: rng.lognormvariate(-2, 1.5) for test in ids}
+        old: dict[str, int] = {}
+        if previous:
+            old = {test: k for k, shard in enumerate(assign(ids, known, 64), 1) for test in shard}
+            known = {test: seconds * rng.uniform(0.8, 1.2) for test, seconds in known.items()}
+        profile = cProfile.Profile()
+        profile.runcall(assign, ids, known, 64, old)
+        return sum(entry.callcount for entry in profile.getstats())
+
+    allowed = 10 * math.log(20_000) / math.log(2_000)
+    for previous in (False, True):
+        assert calls(20_000, previous) <= allowed * calls(2_000, previous)

@@ -82,6 +82,21 @@ def test_contexts_are_not_mixed() -> None:
     assert estimates(found).durations == {"a.py::x": 3.0, "a.py::y": 6.0}
 
 
+def test_times_beside_other_workers_move_no_serial_estimate(tmp_path: Path) -> None:
+    """After a serial run, a run of four workers on a loaded machine is a context of its own.
+
+    Its times would make tests look slower by their neighbours. Once a serial run follows, its
+    samples alone decide again.
+    """
+    serial, loaded = "3.11 with 4 cores, workers 1", "3.11 with 4 cores, workers 4"
+    found = history({"a.py::x": plain(1.0), "a.py::y": plain(2.0)}, context=serial)
+    found = add(found, loaded, {"a.py::x": plain(3.0), "a.py::y": plain(2.5)})
+    found = add(found, serial, {"a.py::x": plain(1.2)})
+    path = tmp_path / "h.json"
+    write(path, found)
+    assert estimates(read(path)).durations == pytest.approx({"a.py::x": 1.1, "a.py::y": 2.0})
+
+
 def test_deleted_tests_expire() -> None:
     """A test that is collected no more leaves every context; an unknown collection keeps all."""
     found = history({"a.py::x": plain(1.0), "a.py::y": plain(1.0)})
