@@ -184,6 +184,18 @@ def test_missing_and_deleted_shards_are_refused(tmp_path: Path) -> None:
     assert not (project.root / ".paceline" / "reports" / ".coverage").exists()
 
 
+def test_second_result_of_a_shard_is_refused(tmp_path: Path) -> None:
+    """Another result for a shard, under any folder's name, is no re-run of it and is named."""
+    project = project_in(tmp_path)
+    shards(project, 2)
+    second = folder(project, 1, 2).with_name("1of2 (1)")
+    shutil.copytree(folder(project, 1, 2), second)
+    assert_refused(project, "shard 1of2 has 2 results, expected one")
+    shutil.rmtree(second)
+    shutil.copy(folder(project, 1, 2) / "tests.json", folder(project, 2, 2))
+    assert_refused(project, "shard 1of2 has 2 results, expected one", "shard 2of2 is missing")
+
+
 def test_shards_of_different_plans_are_refused(tmp_path: Path) -> None:
     """Shards that were split by different durations are refused, although all of them passed."""
     project = project_in(tmp_path)

@@ -61,9 +61,9 @@ def _proven(config: Config) -> list[result.ShardResult]:
         for version in config.python or (None,):
             name = f"{group.name}-{version}" if version else group.name
             try:
-                results = [
-                    result.read(path) for path in result.discover(config.shards_folder(name))
-                ]
+                folder = config.shards_folder(name)
+                paths = [*result.discover(folder), *result.copies(folder)]
+                results = [result.read(path) for path in paths]
                 proof.prove(results)
                 found += results
             except IncompleteEvidence as error:

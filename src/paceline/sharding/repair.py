@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from bisect import bisect_left, bisect_right, insort
 
@@ -10,13 +11,14 @@ from paceline.sharding.units import Unit, split
 
 def fill_empty(contents: list[list[Unit]]) -> None:
     """Give every empty shard something from the longest shard that can spare it."""
+    rich = [(-_load(units), k) for k, units in enumerate(contents) if _divisible(units)]
+    heapq.heapify(rich)
     for target, shard in enumerate(contents):
         if shard:
             continue
-        rich = [k for k, units in enumerate(contents) if sum(len(u.atoms) for u in units) > 1]
         if not rich:
             return
-        donor = max(rich, key=lambda k: (_load(contents[k]), -k))
+        _, donor = heapq.heappop(rich)
         units = sorted(contents[donor])
         if len(units) == 1:
             units = sorted(split(units[0]))
@@ -25,6 +27,9 @@ def fill_empty(contents: list[list[Unit]]) -> None:
         units.remove(moved)
         contents[donor] = units
         contents[target] = [moved]
+        for k in (donor, target):
+            if _divisible(contents[k]):
+                heapq.heappush(rich, (-_load(contents[k]), k))
 
 
 def repair(contents: list[list[Unit]], target: float) -> None:
@@ -57,6 +62,10 @@ def repair(contents: list[list[Unit]], target: float) -> None:
         apart.discard(shortest)
         loads[longest] = _load(contents[longest])
         loads[shortest] = _load(contents[shortest])
+
+
+def _divisible(units: list[Unit]) -> bool:
+    return sum(len(unit.atoms) for unit in units) > 1
 
 
 def _load(units: list[Unit]) -> float:

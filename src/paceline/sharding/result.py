@@ -100,6 +100,15 @@ def discover(group_folder: Path) -> list[Path]:
     return [path for _, _, path in sorted(found)]
 
 
+def copies(group_folder: Path) -> list[Path]:
+    """Return the folders in `group_folder` that hold a result under another name than its own.
+
+    A re-run writes to the folder of the first run, so that these are results too many.
+    """
+    found = group_folder.glob(f"*/{FILE}")
+    return sorted(path.parent for path in found if not _FOLDER.fullmatch(path.parent.name))
+
+
 def _unusable(folder: Path, text: str) -> IncompleteEvidence:
     return IncompleteEvidence([f"{folder}: {text}"], "run this shard again")
 

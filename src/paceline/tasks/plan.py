@@ -7,7 +7,6 @@ import gc
 import json as json_format
 import re
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,9 +64,7 @@ def plan_groups(root: Path, only: str, asked: Wish, json: bool) -> None:
     plans = read_plans(file)
     shown: dict[str, object] = {}
     for group in chosen:
-        start = time.monotonic()
-        tests, marked = _collect(config, group)
-        collection_seconds = time.monotonic() - start
+        tests, marked, collection_seconds = _collect(config, group)
         workers = asked.workers or _workers(group)
         task = _Task(
             group.name,
@@ -222,7 +219,8 @@ def _workers(group: Group) -> int:
     return testrun.len_cores() if group.workers == AUTO else int(group.workers)
 
 
-def _collect(config: Config, group: Group) -> tuple[tuple[str, ...], Groups]:
+def _collect(config: Config, group: Group) -> tuple[tuple[str, ...], Groups, float]:
+    """Return the ids of the group's tests, what must stay together, and how long that took."""
     version = config.python[0] if config.python else None
     ready = environment.tests(config, version)
     with tempfile.TemporaryDirectory() as name:
@@ -236,7 +234,8 @@ def _collect(config: Config, group: Group) -> tuple[tuple[str, ...], Groups]:
                 f"collecting {group.name} failed: {testrun.explain(done.exit_code)}\n{done.output}"
             )
         marked = store.read_json(folder / groups.FILE, "test groups")
-        return result.read(folder).collected, marked or {}
+        found = result.read(folder)
+        return found.collected, marked or {}, found.wall_seconds
 
 
 def _show(plan: Plan, known: Knowledge) -> None:
