@@ -123,6 +123,22 @@ READS_POSITIONS = frozenset(
 )  # fmt: skip
 
 
+class _Owners(dict[tuple[int, int], int]):
+    """The blocks of each arc as bits, worked out once for all tests."""
+
+    def __init__(self, lines: Mapping[int, int]) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def __missing__(self, arc: tuple[int, int]) -> int:
+        bits = 0
+        for line in arc:
+            if line:
+                bits |= self._lines.get(abs(line), 1)
+        self[arc] = bits
+        return bits
+
+
 class Builder:
     """Turns recordings into rows. `disturbed` are files that changed while the tests ran."""
 
@@ -131,6 +147,8 @@ class Builder:
         self._disturbed = frozenset(disturbed)
         self._sources: dict[str, SourceRecord | None] = {}
         self._values: dict[tuple[Need, str], str] = {}
+        self._owners: dict[tuple[str, bool], _Owners] = {}
+        self._reading_positions: dict[str, frozenset[int]] = {}
 
     def build(
         self, recordings: Sequence[Recording], declared: Mapping[str, Declared]
@@ -199,18 +217,41 @@ class Builder:
         if record.source is None:
             self._add_need(node, Need.CONTENT, path)
             return
-        lines = {abs(line) for arc in arcs for line in arc if line}
         importing = node.kind is Kind.IMPORT and node.name == record.path
-        executed = record.source.executed(lines, importing=importing)
-        node.blocks[record] |= sum(1 << index for index in executed)
-        for index in executed:
+        bits = self._executed(record, arcs, importing=importing)
+        node.blocks[record] |= bits
+        for index in source.indices(bits):
             names = record.source.blocks[index].names
             if index:
                 node.names |= names
-            if names & READS_POSITIONS or (_is_test_code(record.path) and "lineno" in names):
+            if index in self._positions(record):
                 node.reads_positions |= bool(index)
                 if not index and importing:
                     node.needs.add(NeedRecord(Need.TEXT, record.path, record.sha))
+
+    def _executed(
+        self, record: SourceRecord, arcs: Sequence[tuple[int, int]], *, importing: bool
+    ) -> int:
+        """Return the blocks that the arcs lie in, as bits."""
+        key = (record.path, importing)
+        if key not in self._owners:
+            assert record.source is not None
+            self._owners[key] = _Owners(record.source.owners(importing=importing))
+        owners = self._owners[key]
+        bits = 0
+        for arc in arcs:
+            bits |= owners[arc]
+        return bits
+
+    def _positions(self, record: SourceRecord) -> frozenset[int]:
+        """Return the blocks of a file that look at line numbers, source text or code objects."""
+        if record.path not in self._reading_positions:
+            words = READS_POSITIONS | ({"lineno"} if _is_test_code(record.path) else set())
+            blocks = record.source.blocks if record.source else ()
+            self._reading_positions[record.path] = frozenset(
+                index for index, block in enumerate(blocks) if block.names & words
+            )
+        return self._reading_positions[record.path]
 
     def source(self, path: str) -> SourceRecord | None:
         """Return the present version of the file at `path`, None if it is gone."""

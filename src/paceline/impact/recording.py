@@ -121,6 +121,7 @@ class Numbering:
         self._numbers: dict[Segment, int] = {}
         self._order: list[Segment] = []
         self._recorder = recorder
+        self._arcs = _Arcs()
         self.number(recorder.session)
 
     def number(self, segment: Segment) -> int:
@@ -157,8 +158,8 @@ class Numbering:
         return RawSegment(
             segment.kind,
             segment.name,
-            {path: _arcs(seen) for path, seen in segment.code.items()},
-            {path: _arcs(seen) for path, seen in segment.early.items()},
+            {path: [self._arcs[item] for item in seen] for path, seen in segment.code.items()},
+            {path: [self._arcs[item] for item in seen] for path, seen in segment.early.items()},
             tuple(sorted(segment.needs)),
             tuple(sorted(segment.modules)),
             tuple(sorted(segment.missing)),
@@ -169,6 +170,9 @@ class Numbering:
         )
 
 
-def _arcs(seen: set[object]) -> list[tuple[int, int]]:
-    # A plain line fits in 28 bits; a packed arc of two positive lines does not.
-    return sorted(unpack(item) for item in seen)
+class _Arcs(dict[object, tuple[int, int]]):
+    """What coverage's collector stores, each item taken apart once for all tests."""
+
+    def __missing__(self, item: object) -> tuple[int, int]:
+        arc = self[item] = unpack(item)
+        return arc

@@ -52,24 +52,37 @@ class Source:
     functions: Mapping[str, str]
     docstrings: str
 
-    def executed(self, lines: Iterable[int], *, importing: bool = False) -> frozenset[int]:
-        """Return the indices of the blocks to which `lines` belong.
+    def owners(self, *, importing: bool = False) -> dict[int, int]:
+        """Return for each line of a function body the block it belongs to, as a set of bits.
 
-        `importing` says that they ran while this file was imported: then the one line of a
-        plain `def f(): return 1` was its definition.
+        Every other line belongs to block 0. `importing` says that the lines ran while this file
+        was imported: then the one line of a plain `def f(): return 1` was its definition.
         """
-        owners: dict[int, int] = {}
+        found: dict[int, int] = {}
         shared: set[int] = set()
         # An inner function comes after the one around it, so the innermost wins.
         for index, block in enumerate(self.blocks[1:], start=1):
             if importing and block.inline and block.name in self.functions:
                 continue
-            owners.update(dict.fromkeys(range(block.first, block.last + 1), index))
+            found.update(dict.fromkeys(range(block.first, block.last + 1), 1 << index))
             if block.inline:
                 shared.add(block.first)
-        wanted = {abs(line) for line in lines}
-        found = {owners.get(line, 0) for line in wanted}
-        return frozenset(found | {0} if wanted & shared else found)
+        for line in shared:
+            found[line] |= 1
+        return found
+
+    def executed(self, lines: Iterable[int], *, importing: bool = False) -> frozenset[int]:
+        """Return the indices of the blocks to which `lines` belong."""
+        owners = self.owners(importing=importing)
+        bits = 0
+        for line in lines:
+            bits |= owners.get(abs(line), 1)
+        return frozenset(indices(bits))
+
+
+def indices(bits: int) -> list[int]:
+    """Return the places of the bits that are set."""
+    return [place for place in range(bits.bit_length()) if bits >> place & 1]
 
 
 def parse(text: bytes) -> Source | None:

@@ -13,6 +13,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from types import FrameType
 from typing import Any, Final
 
@@ -41,18 +42,20 @@ def unpack(item: object) -> tuple[int, int]:
     )
 
 
+class _Lines(dict[object, tuple[int, ...]]):
+    """The lines in what coverage's collector stores, worked out once for each item."""
+
+    def __missing__(self, item: object) -> tuple[int, ...]:
+        found = self[item] = tuple({abs(line) for line in unpack(item) if line})
+        return found
+
+
+_LINES: Final = _Lines()
+
+
 def lines(seen: Iterable[object]) -> set[int]:
     """Return the line numbers in what coverage's collector stored."""
-    found: set[int] = set()
-    for item in seen:
-        if isinstance(item, tuple):
-            found.update(abs(line) for line in item)
-        else:
-            packed = int(item)  # type: ignore[call-overload]
-            found.add(packed & _LINE_MASK)
-            found.add(packed >> _LINE_BITS & _LINE_MASK)
-    found.discard(0)
-    return found
+    return set(chain.from_iterable(map(_LINES.__getitem__, seen)))
 
 
 class Tracer:

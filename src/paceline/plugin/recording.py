@@ -57,7 +57,7 @@ class SegmentHooks:
                 return
             with hooks._recorder.inside(segment):
                 hooks._finish(fixturedef, request)
-            hooks.state.fixtures.pop(fixturedef.argname, None)
+            hooks.state.drop_fixture(fixturedef.argname)
 
         self._patch(execute, finish)
 
@@ -114,7 +114,7 @@ class SegmentHooks:
 
     def _note_state(self, segment: Segment) -> None:
         with self._tracer.aside():
-            names = self.state.changed({*segment.code, *segment.early})
+            names = self.state.changed()
         if names:
             self._changes.append((len(self._order), segment, names))
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import lru_cache, partial
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -72,8 +74,8 @@ class SharedTrace:
     def __init__(self, recorder: Recorder, root: str, tracer: Tracer) -> None:
         self._tracer = tracer
         self._recorder = recorder
-        self._root = root
         self._test = ""
+        self._names = lru_cache(maxsize=None)(partial(_relative, root))
 
     def start_testmon(self, test_name: str, next_test_name: str | None = None) -> None:
         """Begin a test; the recorder is in its segment already."""
@@ -93,26 +95,97 @@ class SharedTrace:
             return self._files(segment)
 
     def _files(self, segment: Segment) -> Batch:
-        files: dict[str, set[int]] = {self._test.partition("::")[0]: {1}}
+        files: dict[str, set[int]] = {}
         parts = [segment, *(link for link in segment.links if link.kind is Kind.FIXTURE)]
         for part in parts:
             for code in (part.code, part.early):
                 for path, seen in code.items():
-                    name = os.path.relpath(path, self._root).replace(os.sep, "/")
-                    if PurePath(name).suffix:
+                    name = self._names(path)
+                    if name:
                         files.setdefault(name, set()).update(lines(seen))
+        files.setdefault(self._test.partition("::")[0], {1})  # as testmon itself does
         return {self._test: files}
 
     def close(self) -> None:
         """Do nothing: the trace is the recorder's."""
 
 
+def _relative(root: str, path: str) -> str:
+    """Return `path` as testmon names it, "" if testmon cannot digest it."""
+    name = os.path.relpath(path, root).replace(os.sep, "/")
+    return name if PurePath(name).suffix else ""
+
+
+class _Fingerprints:
+    """Does what testmon's `create_fingerprint` does, once for all tests that ran the same.
+
+    A block belongs to the fingerprint if one of its lines ran (testmon 2.2, process_code.py).
+    """
+
+    def __init__(self, original: Callable[..., Any]) -> None:
+        self._original = original
+        self._blocks: dict[Any, dict[int, int]] = {}
+        self._known: dict[tuple[Any, int], Any] = {}
+
+    def __call__(self, module: Any, covered: Iterable[int]) -> Any:
+        if module not in self._blocks:
+            owners = self._blocks[module] = {}
+            for place, block in enumerate(module.blocks):
+                for line in range(block.start, block.end + 1):
+                    owners[line] = owners.get(line, 0) | 1 << place
+        bits = 0
+        for line in covered:
+            bits |= self._blocks[module].get(line, 0)
+        if (module, bits) not in self._known:
+            self._known[module, bits] = self._original(module, covered)
+        return self._known[module, bits]
+
+
+class Batches:
+    """Lets testmon store many passed tests in one transaction, and a failed one at once.
+
+    What a killed run could not store is still as it was, so testmon runs it again.
+    """
+
+    _SIZE = 100
+
+    def __init__(self, save: Callable[[dict[str, Any]], object], tracer: Tracer) -> None:
+        self._save = save
+        self._tracer = tracer
+        self._waiting: dict[str, Any] = {}
+
+    def add(self, executions: dict[str, Any]) -> None:
+        """Store what testmon found out about these tests, now or soon."""
+        self._waiting.update(executions)
+        failed = any(one.get("failed") for one in executions.values())
+        if failed or len(self._waiting) >= self._SIZE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Store what waits."""
+        if self._waiting:
+            with self._tracer.aside():
+                self._save(self._waiting)
+            self._waiting = {}
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """Store the rest, before testmon ends its run."""
+        self.flush()
+
+
 def share_trace(config: pytest.Config, recorder: Recorder, tracer: Tracer) -> None:
     """Let testmon record from `recorder`, and neither select nor sort."""
     data = getattr(config, "testmon_data", None)
     if data is not None:
-        for name in ("get_tests_fingerprints", "save_test_execution_file_fps"):
-            setattr(data, name, _untraced(getattr(data, name), tracer))
+        testmon_core = importlib.import_module("testmon.testmon_core")
+        if not isinstance(testmon_core.create_fingerprint, _Fingerprints):
+            fingerprints = _Fingerprints(testmon_core.create_fingerprint)
+            testmon_core.create_fingerprint = fingerprints  # type: ignore[attr-defined]
+        data.get_tests_fingerprints = _untraced(data.get_tests_fingerprints, tracer)
+        batches = Batches(data.save_test_execution_file_fps, tracer)
+        data.save_test_execution_file_fps = batches.add
+        config.pluginmanager.register(batches, "paceline-testmon-batches")
     collect = config.pluginmanager.get_plugin("TestmonCollect")
     if collect is not None:
         collect.testmon = SharedTrace(recorder, str(config.rootpath), tracer)

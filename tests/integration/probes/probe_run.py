@@ -218,13 +218,13 @@ def _read(exit_code: int, output: str, cwd: str) -> Tests:
 
 def apply(change: Change, root: Path) -> None:
     """Change the files of the project in `root`."""
+    for name in change.delete:
+        path = root / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
     for name, text in change.write.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    for name in change.delete:
-        path = root / name
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
     for old, new in change.rename.items():
         (root / new).parent.mkdir(parents=True, exist_ok=True)
         (root / old).rename(root / new)

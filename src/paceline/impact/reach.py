@@ -1,0 +1,257 @@
+"""What can be reached from a module or a fixture's value, as a print that can be compared.
+
+`gc.get_referents` lists what many objects refer to without running any of their code
+(https://docs.python.org/3/library/gc.html). Level by level these lists are kept as identities;
+as long as they are the same byte for byte, nothing in reach has become another object.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from gc import get_referents
+from types import FunctionType, ModuleType
+from typing import Any, Final
+
+from paceline.impact import readers
+from paceline.impact.readers import CONTAINERS, OPAQUE, READERS, WRAPPERS, Reader
+
+#: Steps from a global or an attribute of one: its items, their attributes ...
+DEPTH: Final = 3
+
+#: Steps from an object of a foreign class: the rest is that library's own business.
+FOREIGN_DEPTH: Final = 2
+
+#: Packages whose objects keep books of their own that no test result depends on.
+BOOKKEEPING: Final = (
+    "logging", "_pytest", "pytest", "typing", "warnings", "threading", "_thread", "_abc",
+    "hypothesis", "_weakrefset", "pluggy",
+)  # fmt: skip
+
+#: The names by which code gets at an object: of the global, and of the attribute.
+Label = frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What all objects at one distance from the root refer to.
+
+    `followed` are the places of those that lead to the next level. `readers` are given the objects
+    at their places, of which references do not show everything; `readings` are what they returned.
+    """
+
+    identities: bytes
+    followed: list[int] = field(default_factory=list)
+    readers: dict[Reader, list[int]] = field(default_factory=dict)
+    readings: dict[Reader, list[object]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """Everything in reach of a root, and by label what is seen there."""
+
+    levels: list[Level]
+    prints: Mapping[Label, list[object]]
+
+    def still_holds(self, roots: Sequence[object]) -> bool:
+        """Return whether nothing in reach of the roots is another object than before."""
+        objects = roots
+        for level in self.levels:
+            found = get_referents(*objects)
+            if readers.identities(found) != level.identities:
+                return False
+            for read, places in level.readers.items():
+                if read([found[place] for place in places]) != level.readings[read]:
+                    return False
+            objects = [found[place] for place in level.followed]
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An object that is looked into, the label its members get, and the steps that are left.
+
+    `names` has its members by name where it is a namespace: they get labels of their own.
+    `namespace` is the identity of the dict that only leads on to the object's attributes, and
+    `top` tells whether these get labels.
+    """
+
+    value: object
+    label: Label
+    steps: int
+    names: Mapping[str, Any] | None = None
+    namespace: int = 0
+    top: bool = False
+
+
+class Explorer:
+    """Looks at everything in reach; `counts` tells which files are the project's."""
+
+    def __init__(self, counts: Callable[[str], bool]) -> None:
+        self._counts = counts
+        self._own_types: dict[type, bool] = {}
+
+    def look(self, root: Entry) -> Look:
+        """Return what can be reached from `root` now."""
+        levels: list[Level] = []
+        prints: defaultdict[Label, list[object]] = defaultdict(list)
+        seen: set[tuple[Label, int]] = set()
+        entries = [root]
+        while entries:
+            level, entries = self._look_at(entries, prints, seen)
+            levels.append(level)
+        return Look(levels, prints)
+
+    def _look_at(
+        self,
+        entries: list[Entry],
+        prints: defaultdict[Label, list[object]],
+        seen: set[tuple[Label, int]],
+    ) -> tuple[Level, list[Entry]]:
+        """Return one level, and what to look into at the next; add to the prints."""
+        objects = get_referents(*[entry.value for entry in entries])
+        level = Level(readers.identities(objects))
+        below: list[Entry] = []
+        place = 0
+        for entry in entries:
+            found = get_referents(entry.value)
+            labels = _named(entry, prints)
+            if labels is None:
+                prints[entry.label] += map(readers.printed, found)
+            for value, identity in zip(
+                found, readers.addresses(readers.identities(found)), strict=True
+            ):
+                label = entry.label if labels is None else labels.get(identity)
+                place += 1
+                if not label or type(value) in OPAQUE or (label, identity) in seen:
+                    continue
+                way = self._follow(value, identity, label, entry)
+                if way is None:
+                    continue
+                seen.add((label, identity))
+                if isinstance(way, Entry):
+                    level.followed.append(place - 1)
+                    below.append(way)
+                else:
+                    reading = way([value])
+                    level.readers.setdefault(way, []).append(place - 1)
+                    level.readings.setdefault(way, []).extend(reading)
+                    prints[label] += readers.shown(value, reading)
+        return level, below
+
+    def _follow(
+        self, value: Any, identity: int, label: Label, entry: Entry
+    ) -> Entry | Reader | None:
+        """Return how to look into `value`: as an entry of the next level, or by a reader."""
+        if identity == entry.namespace:
+            return Entry(value, label, entry.steps, value if entry.top else None)
+        kind = type(value)
+        if kind in WRAPPERS:
+            return Entry(value, label, entry.steps, top=entry.names is not None)
+        if entry.steps == 0 or issubclass(type(entry.value), type):
+            return None
+        if type(entry.value) is FunctionType and not readers.keeps_state(entry.value, value):
+            return None
+        return READERS[kind] if kind in READERS else self._into(value, label, entry)
+
+    def _into(self, value: Any, label: Label, entry: Entry) -> Entry | Reader | None:
+        kind = type(value)
+        if kind is FunctionType:
+            return _into_function(value, label, entry)
+        if kind is dict and readers.is_namespace_of_module(value):
+            return None
+        if issubclass(kind, CONTAINERS):
+            reader = readers.container_reader(value)
+            if reader is not None or kind in CONTAINERS:
+                return reader or Entry(value, label, entry.steps - 1)
+        top = entry.names is not None and not entry.label
+        if issubclass(kind, type):
+            return self._into_class(value, label, entry.steps - 1, top=top)
+        return self._into_object(value, label, entry.steps - 1, top=top)
+
+    def _into_class(self, value: type, label: Label, steps: int, *, top: bool) -> Entry | None:
+        if not self._is_own(value):
+            return None
+        (namespace,) = get_referents(value.__dict__)
+        return Entry(value, label, steps, namespace=id(namespace), top=top)
+
+    def _into_object(self, value: object, label: Label, steps: int, *, top: bool) -> Entry | None:
+        own = self._is_own(type(value))
+        if not own:
+            if (type(value).__module__ or "").startswith(BOOKKEEPING):
+                return None
+            steps = min(steps, FOREIGN_DEPTH)
+        try:
+            namespace = id(object.__getattribute__(value, "__dict__"))
+        except Exception:
+            namespace = 0  # it has none, or is a stand-in that answers for another object
+        return Entry(value, label, steps, namespace=namespace, top=top and own)
+
+    def _is_own(self, kind: type) -> bool:
+        known = self._own_types.get(kind)
+        if known is None:
+            module = sys.modules.get(getattr(kind, "__module__", None) or "")
+            path = getattr(module, "__file__", None)
+            known = self._own_types[kind] = isinstance(path, str) and self._counts(path)
+        return known
+
+
+def _into_function(value: FunctionType, label: Label, entry: Entry) -> Entry | Reader | None:
+    if readers.has_state(value):
+        return Entry(value, label, entry.steps)
+    if value.__dict__:
+        return readers.attributes
+    # It may get attributes: looked at where code finds the function by its name.
+    return readers.attribute_counts if entry.names is not None else None
+
+
+def of_module(module: ModuleType) -> Entry:
+    """Return the entry whose members are the globals of `module`."""
+    return Entry(module.__dict__, frozenset(), DEPTH + 1, module.__dict__)
+
+
+def of_fixture(name: str, root: list[object]) -> Entry:
+    """Return the entry of a fixture's value, which is the one item of `root`."""
+    return Entry(root, frozenset((name,)), DEPTH + 1)
+
+
+def together(looks: Sequence[Look]) -> Look:
+    """Return one look at all roots of several."""
+    levels: list[Level] = []
+    depth = max((len(look.levels) for look in looks), default=0)
+    for number in range(depth):
+        parts = [look.levels[number] for look in looks if number < len(look.levels)]
+        followed: list[int] = []
+        places: dict[Reader, list[int]] = {}
+        readings: dict[Reader, list[object]] = {}
+        start = 0
+        for part in parts:
+            followed += [start + place for place in part.followed]
+            for read, there in part.readers.items():
+                places.setdefault(read, []).extend(start + place for place in there)
+                readings.setdefault(read, []).extend(part.readings[read])
+            start += len(part.identities) // readers.ADDRESS_BYTES
+        identities = b"".join(part.identities for part in parts)
+        levels.append(Level(identities, followed, places, readings))
+    return Look(levels, {})
+
+
+def _named(entry: Entry, prints: defaultdict[Label, list[object]]) -> dict[int, Label] | None:
+    """Return the label of each member of a namespace by its identity, and note the members."""
+    if entry.names is None:
+        return None
+    labels: dict[int, Label] = {}
+    module = None if entry.label else entry.names.get("__name__")
+    for name, value in list(entry.names.items()):
+        # Imports set submodules as attributes; dunder names are Python's own.
+        if name[:2] == "__" or type(value) is ModuleType:
+            continue
+        label = entry.label | {name}
+        prints[label].append(readers.printed(value))
+        # A class or function of another module is looked at there.
+        found_there = issubclass(type(value), (type, FunctionType))
+        if not (module and found_there and value.__module__ != module):
+            labels[id(value)] = labels.get(id(value), label) | label
+    return labels

@@ -1,0 +1,170 @@
+"""What can be told of objects without running any of their code: identities and readings."""
+
+from __future__ import annotations
+
+import builtins
+import ctypes
+import functools
+import itertools
+import operator
+import re
+import weakref
+from array import array
+from collections import deque
+from collections.abc import Callable, Sequence
+from types import (
+    BuiltinFunctionType,
+    CellType,
+    CodeType,
+    FrameType,
+    FunctionType,
+    GeneratorType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
+    ModuleType,
+    TracebackType,
+    WrapperDescriptorType,
+)
+from typing import Any, Final
+
+#: Returns what references do not show of objects, as plain values and identities.
+Reader = Callable[[list[Any]], list[object]]
+
+#: Containers with more members are followed no further; size and last member count.
+LARGEST: Final = 1000
+
+#: Values that are compared by value.
+PLAIN: Final = frozenset((int, float, str, bytes, bool, type(None), complex))
+#: Values without state of their own.
+OPAQUE: Final = frozenset(
+    (
+        *PLAIN, ModuleType, BuiltinFunctionType, CodeType, FrameType, TracebackType, re.Pattern,
+        WrapperDescriptorType, MemberDescriptorType, GetSetDescriptorType, object, weakref.ref,
+    )
+)  # fmt: skip
+#: What only leads on to the object in it.
+WRAPPERS: Final = frozenset((classmethod, staticmethod, property, CellType))
+CONTAINERS: Final = (dict, list, tuple, set, frozenset, deque)
+
+
+_ATTRIBUTES: Final = operator.attrgetter("__dict__")
+_BUILTINS: Final = builtins.__dict__
+ADDRESS_BYTES: Final = ctypes.sizeof(ctypes.c_void_p)
+
+
+def printed(value: object) -> object:
+    """Return what is compared of `value` by name: plain values by value."""
+    return value if type(value) in PLAIN else id(value)
+
+
+def identities(objects: Sequence[object]) -> bytes:
+    """Return the identities of all objects, as an array of addresses.
+
+    Every call of `id` is an audit event, and many times as slow where a hook listens, so the
+    addresses are taken from a tuple's memory, which begins with its items (CPython, tupleobject.h).
+    """
+    items = tuple(objects)
+    return ctypes.string_at(id(items) + tuple.__basicsize__, len(items) * ADDRESS_BYTES)
+
+
+def addresses(identities: bytes) -> array[int]:
+    """Return the identities one by one."""
+    return array("Q" if ADDRESS_BYTES == 8 else "L", identities)
+
+
+def size(container: Any) -> int:
+    """Return the size of a container, whatever its class makes of `len`."""
+    base = next(kind for kind in CONTAINERS if issubclass(type(container), kind))
+    return int(base.__len__(container))
+
+
+def container_reader(value: Any) -> Reader | None:
+    """Return the reader for a list, dict or the like that need not be followed."""
+    if size(value) > LARGEST:
+        return sizes if type(value) not in CONTAINERS else _sizes_and_ends
+    if type(value) is dict and all(type(part) in PLAIN for item in value.items() for part in item):
+        return _items
+    return None
+
+
+def is_namespace_of_module(value: dict[object, object]) -> bool:
+    """Return whether `value` holds the globals of a module."""
+    return "__builtins__" in value or value is _BUILTINS
+
+
+def _items(dicts: list[dict[object, object]]) -> list[object]:
+    # References of a dict do not show its keys.
+    return list(addresses(identities([part for one in dicts for part in (*one, *one.values())])))
+
+
+def attributes(functions: list[FunctionType]) -> list[object]:
+    """Read what the attributes of functions are."""
+    values = [value for function in functions for value in function.__dict__.values()]
+    return list(addresses(identities(values)))
+
+
+def attribute_counts(functions: list[FunctionType]) -> list[object]:
+    """Read how many attributes functions have."""
+    return list(map(len, map(_ATTRIBUTES, functions)))
+
+
+def sizes(containers: list[Any]) -> list[object]:
+    """Read how large containers are."""
+    return [size(container) for container in containers]
+
+
+def _sizes_and_ends(containers: list[Any]) -> list[object]:
+    found: list[object] = []
+    for container in containers:
+        last: object = None
+        if type(container) in (list, tuple, deque):
+            last = container[-1]
+        elif type(container) is dict:
+            last = next(reversed(container.values()))
+        found += (len(container), printed(last))
+    return found
+
+
+def _positions(generators: list[GeneratorType[Any, Any, Any]]) -> list[object]:
+    return [one.gi_frame.f_lasti if one.gi_frame else None for one in generators]
+
+
+def _misses(caches: list[Any]) -> list[object]:
+    return [cache.cache_info().misses for cache in caches]  # a hit only changes the order
+
+
+#: What references do not show.
+READERS: Final[dict[type, Reader]] = {
+    type(functools.lru_cache(len)): _misses,
+    itertools.count: lambda counts: list(map(repr, counts)),
+    bytearray: lambda arrays: list(map(bytes, arrays)),
+    GeneratorType: _positions,
+}
+
+
+def shown(value: Any, reading: list[object]) -> list[object]:
+    """Return what is compared by name: equal plain values are equal, whichever object."""
+    return list(value.items()) if type(value) is dict and len(value) <= LARGEST else reading
+
+
+def has_state(function: FunctionType) -> bool:
+    """Return whether calls can leave something inside the function itself."""
+    attributes = function.__dict__  # made on first use: before references are listed
+    if function.__closure__:
+        return True
+    kept = (
+        *(function.__defaults__ or ()),
+        *(function.__kwdefaults__ or {}).values(),
+        *attributes.values(),
+    )
+    return not all(type(value) in OPAQUE for value in kept)
+
+
+def keeps_state(function: FunctionType, part: object) -> bool:
+    """Return whether `part` is where a function can keep something, unlike its annotations."""
+    return part is not None and (
+        part is function.__closure__
+        or part is function.__defaults__
+        or part is function.__kwdefaults__
+        or part is function.__dict__
+    )
