@@ -31,6 +31,9 @@ class Base:
     def made(cls):
         return object()
 
+    def plain(self):
+        return None
+
     @functools.cached_property
     def slow(self):
         return 1
@@ -134,7 +137,7 @@ CHANGES = [
     ("next(module.ids)", "ids"),
     ("module.flags['two'] = module.flags.pop('one')", "flags"),
     ("module.with_store.seen['a'] = 1", "with_store"),
-    ("module.Base.slow.func.calls = 1", "slow"),
+    ("module.Base.plain.calls = 1", "plain"),
 ]
 
 
