@@ -40,6 +40,8 @@ PERFECT_SHARDS = 32
 
 def load(path: Path) -> History:
     """Return the durations of each version, oldest first."""
+    if not path.is_file():
+        raise SystemExit(f"error: {path}: no such file")
     raw = path.read_bytes()
     data = json.loads(lzma.decompress(raw) if path.suffix == ".xz" else raw)
     if isinstance(data, dict) and isinstance(data.get("versions"), list):
