@@ -32,6 +32,9 @@ class Group:
     prepush: bool = True
     #: Services the tests need in CI: "postgres", "redis".
     services: tuple[str, ...] = ()
+    #: Globs of files that every test of the group depends on beyond what can be seen, such as
+    #: those that a program reads which a test starts.
+    inputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

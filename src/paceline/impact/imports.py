@@ -97,8 +97,9 @@ class Imports:
             segment = self._segment(path, module.__name__)
             with watch.aside():
                 watch.note_value(Need.CONTENT, path)
+                linked = os.path.realpath(path) != watch.scope.real(path)
             recorder.current.links.add(segment)
-            if path.endswith(EXTENSIONS):
+            if linked or path.endswith(EXTENSIONS):
                 watch.note_in(segment, Need.CONTENT, path)
             recorder.enter(segment)
             try:

@@ -48,6 +48,10 @@ _VOLATILE_PREFIXES: Final = (
     "LC_", "LS_", "GIT_", "VSCODE_", "WINDOW", "DBUS_", "DISPLAY",
 )  # fmt: skip
 
+#: Where Python looks for modules first.
+SEARCH_PATH: Final = "PYTHONPATH"
+_PACKAGE: Final = str(Path(__file__).parents[1]) + os.sep
+
 #: Standing for the whole environment, where code goes through all variables.
 ALL_VARIABLES: Final = "*"
 
@@ -128,6 +132,10 @@ def variable(name: str, environ: Mapping[str, str]) -> str:
         known = sorted(f"{key}={environ[key]}" for key in environ if not is_volatile(key))
         return digest("\0".join(known).encode("utf-8", "surrogateescape"))
     text = environ.get(name)
+    if name == SEARCH_PATH and text is not None:
+        # Paceline's own entry leads imports into a worktree, where they find the same files.
+        entries = [entry for entry in text.split(os.pathsep) if not entry.startswith(_PACKAGE)]
+        text = os.pathsep.join(entries) or None
     return ABSENT if text is None else digest(text.encode("utf-8", "surrogateescape"))
 
 
@@ -173,7 +181,9 @@ def _sections(path: Path) -> str:
     try:
         if path.suffix == ".toml" and path.name == "pyproject.toml":
             tools = tomllib.loads(text).get("tool", {})
-            return repr({key: tools.get(key) for key in ("pytest", "coverage")})
+            paceline = tools.get("paceline")
+            groups = paceline.get("groups") if isinstance(paceline, dict) else None
+            return repr([groups, *(tools.get(key) for key in ("pytest", "coverage"))])
         if path.name in ("setup.cfg", "tox.ini"):
             parser = configparser.RawConfigParser()
             parser.read_string(text)

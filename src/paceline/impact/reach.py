@@ -8,6 +8,7 @@ as long as they are the same byte for byte, nothing in reach has become another 
 from __future__ import annotations
 
 import sys
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ FOREIGN_DEPTH: Final = 2
 
 #: Packages whose objects keep books of their own that no test result depends on.
 BOOKKEEPING: Final = (
-    "logging", "_pytest", "pytest", "typing", "warnings", "threading", "_thread", "_abc",
+    "logging", "_pytest", "pytest", "typing", "warnings", "threading", "_abc",
     "hypothesis", "_weakrefset", "pluggy",
 )  # fmt: skip
 
@@ -162,6 +163,8 @@ class Explorer:
             return _into_function(value, label, entry)
         if kind is dict and readers.is_namespace_of_module(value):
             return None
+        if issubclass(kind, threading.local):
+            return readers.attributes
         if issubclass(kind, CONTAINERS):
             reader = readers.container_reader(value)
             if reader is not None or kind in CONTAINERS:
@@ -250,8 +253,15 @@ def _named(entry: Entry, prints: defaultdict[Label, list[object]]) -> dict[int, 
             continue
         label = entry.label | {name}
         prints[label].append(readers.printed(value))
-        # A class or function of another module is looked at there.
-        found_there = issubclass(type(value), (type, FunctionType))
-        if not (module and found_there and value.__module__ != module):
+        if module is None or not _is_found_elsewhere(value, module):
             labels[id(value)] = labels.get(id(value), label) | label
     return labels
+
+
+def _is_found_elsewhere(value: Any, module: str) -> bool:
+    """Return whether `value` is a class or function of another module, and looked at there."""
+    if not issubclass(type(value), (type, FunctionType)) or value.__module__ == module:
+        return False
+    home = sys.modules.get(value.__module__)
+    # What a decorator of another module returned cannot be found there.
+    return home is None or home.__dict__.get(value.__name__) is value

@@ -12,6 +12,7 @@ import weakref
 from array import array
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from types import (
     BuiltinFunctionType,
     CellType,
@@ -97,9 +98,9 @@ def _items(dicts: list[dict[object, object]]) -> list[object]:
     return list(addresses(identities([part for one in dicts for part in (*one, *one.values())])))
 
 
-def attributes(functions: list[FunctionType]) -> list[object]:
-    """Read what the attributes of functions are."""
-    values = [value for function in functions for value in function.__dict__.values()]
+def attributes(objects: list[Any]) -> list[object]:
+    """Read what the attributes of functions, or of this thread in a local, are."""
+    values = [value for one in objects for value in one.__dict__.values()]
     return list(addresses(identities(values)))
 
 
@@ -125,6 +126,10 @@ def _sizes_and_ends(containers: list[Any]) -> list[object]:
     return found
 
 
+def _context_values(variables: list[ContextVar[Any]]) -> list[object]:
+    return [printed(variable.get(None)) for variable in variables]
+
+
 def _positions(generators: list[GeneratorType[Any, Any, Any]]) -> list[object]:
     return [one.gi_frame.f_lasti if one.gi_frame else None for one in generators]
 
@@ -139,6 +144,7 @@ READERS: Final[dict[type, Reader]] = {
     itertools.count: lambda counts: list(map(repr, counts)),
     bytearray: lambda arrays: list(map(bytes, arrays)),
     GeneratorType: _positions,
+    ContextVar: _context_values,
 }
 
 

@@ -33,6 +33,7 @@ class Scope:
     def __init__(self, root: Path) -> None:
         self.root: Final = root
         self._inside: Final = str(root) + os.sep
+        self._real_root: Final = os.path.realpath(root)
         self._installed: Final = tuple(
             folder for folder in _installed_folders() if not self._inside.startswith(folder)
         )
@@ -47,6 +48,14 @@ class Scope:
             return False
         parts = path[len(self._inside) :].split(os.sep) if inside else path.split(os.sep)
         return not CACHES.intersection(parts) and not parts[-1].startswith(_LEFTOVERS)
+
+    def real(self, path: str) -> str:
+        """Return where `path` lies if nothing below the root is a symbolic link."""
+        return self._real_root + path[len(self._inside) - 1 :] if self.holds(path) else path
+
+    def holds(self, path: str) -> bool:
+        """Return whether `path` lies below the root."""
+        return path.startswith(self._inside)
 
     def relative(self, path: str) -> str:
         """Return `path` as records name it: relative to the root where it lies inside."""

@@ -77,6 +77,7 @@ class Watch:
         accessor = getattr(pathlib, "_NormalAccessor", None)
         if accessor is not None:  # Python 3.10 keeps its own reference to os.stat
             self._replace(accessor, "stat", lambda _: staticmethod(os.stat))
+        self._replace(os, "open", self._opening)
         self._replace(linecache, "getlines", self._reading_source)
         variables = type(os.environ)
         self._replace(variables, "__getitem__", self._variable)
@@ -184,11 +185,22 @@ class Watch:
         finally:
             self._busy.on = False
 
-    def _path(self, path: Any) -> str | None:
+    def _path(self, path: Any, folder: int | None = None) -> str | None:
+        """Return the absolute path; `folder` is the descriptor that a relative one begins at."""
         if isinstance(path, int) or path is None:
             return None
         text = os.fsdecode(path)
+        if folder is not None and not os.path.isabs(text):
+            text = os.path.join(self._opened(folder) or "", text)
         return os.path.abspath(text) if text else None
+
+    def _opened(self, descriptor: int) -> str | None:
+        """Return the path of an open folder; what the system does not tell cannot be seen."""
+        try:
+            return os.readlink(f"/proc/self/fd/{descriptor}")
+        except OSError:
+            self.recorder.current.unseen.add("a folder that was opened by its descriptor")
+            return None
 
     def _open(self, arguments: tuple[Any, ...]) -> None:
         path = self._path(arguments[0])
@@ -225,6 +237,8 @@ class Watch:
 
     def _list(self, arguments: tuple[Any, ...]) -> None:
         given = arguments[0]
+        if isinstance(given, int):
+            given = self._opened(given)
         path = self._path("." if given is None or given == "" else given)
         if path is None or not self.scope.counts(path):
             return
@@ -271,7 +285,7 @@ class Watch:
             if self._listening():
                 self._busy.on = True
                 try:
-                    name = self._path(path) if "dir_fd" not in kwargs else None
+                    name = self._path(path, kwargs.get("dir_fd"))
                     if name and self.scope.counts(name) and not self.asked_by_tool(2):
                         self.note(self._question(sys._getframe(1)), name)
                         self._note_folder(path)
@@ -283,6 +297,22 @@ class Watch:
 
         ask.__name__ = original.__name__
         return ask
+
+    def _opening(self, original: Any) -> Any:
+        def open_at(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+            if dir_fd is not None and self._listening():
+                # The audit event names the path without the folder it begins at.
+                with self.aside():
+                    name = self._path(path, dir_fd)
+                    if name and self.scope.counts(name) and not self.asked_by_tool(2):
+                        if flags & _WRITING:
+                            self.recorder.written[name].add(self.recorder.current)
+                        elif not os.path.isdir(name):
+                            self.note(Need.CONTENT, name)
+            return int(original(path, flags, mode, dir_fd=dir_fd))
+
+        open_at.__name__ = original.__name__
+        return open_at
 
     def _question(self, frame: FrameType | None) -> Need:
         """Return whether the standard library only wants to know if a path exists."""

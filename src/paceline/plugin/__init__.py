@@ -9,7 +9,7 @@ from collections.abc import Generator
 
 import pytest
 
-from paceline.plugin import impact
+from paceline.plugin import declarations, impact
 from paceline.plugin.options import add_options, is_worker, settle_options, settle_workers
 
 
@@ -55,7 +55,7 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Register what this run needs; nothing in a run that is not Paceline's."""
-    for marker in impact.MARKERS:
+    for marker in declarations.MARKERS:
         config.addinivalue_line("markers", marker)
     if impact.is_wanted(config.option):
         impact.imply_testmon(config)

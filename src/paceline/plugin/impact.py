@@ -14,6 +14,7 @@ import pytest
 
 from paceline import console
 from paceline.errors import PacelineError
+from paceline.plugin.declarations import declarations
 from paceline.plugin.options import is_worker
 
 if TYPE_CHECKING:
@@ -62,11 +63,6 @@ _HARMLESS_PREFIXES = (
 
 #: The major versions whose insides the recording was written for.
 _KNOWN = {"pytest-testmon": "2", "coverage": "7"}
-
-MARKERS = (
-    "inputs(*patterns): files that the test depends on beyond what can be seen",
-    "always: run this test whatever changed",
-)
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -158,6 +154,7 @@ class Impact:
 
     def _begin(self, config: pytest.Config) -> Path:
         from paceline.impact.environment import surroundings
+        from paceline.impact.inputs import SEARCH_PATH
         from paceline.impact.recorder import Need
         from paceline.impact.run import Run
         from paceline.plugin.carrying import is_measured
@@ -167,6 +164,7 @@ class Impact:
         )
         for need in (Need.FILES, Need.CONFIGURATION):
             self.watch.note_in(self.recorder.session, need, str(self.root))
+        self.watch.note_in(self.recorder.session, Need.VARIABLE, SEARCH_PATH)
         self.selecting = not config.option.impact_noselect
         known = self._run.known()
         self._select(config, known)
@@ -238,7 +236,8 @@ class Impact:
         self, config: pytest.Config, items: list[pytest.Item]
     ) -> None:
         """Leave out what the change cannot affect; in a shard, only once it is cut out."""
-        self._declared.update(_declarations(items))
+        with self.watch.aside():
+            self._declared.update(declarations(items, self.root))
         if not config.option.paceline_result:
             self.leave_out(config, items)
 
@@ -405,20 +404,6 @@ def _testmon_adds(config: pytest.Config, unaffected: frozenset[str], overrules: 
         return []
     stable = set(data.stable_test_names or ())
     return [test for test in unaffected if test not in stable and not overrules(test)]
-
-
-def _declarations(items: list[pytest.Item]) -> dict[str, Declared]:
-    from paceline.impact.building import Declared
-
-    found: dict[str, Declared] = {}
-    for item in items:
-        patterns = [
-            str(pattern) for marker in item.iter_markers("inputs") for pattern in marker.args
-        ]
-        always = item.get_closest_marker("always") is not None
-        if patterns or always:
-            found[item.nodeid] = Declared(tuple(patterns), always)
-    return found
 
 
 def begin(early_config: pytest.Config) -> None:

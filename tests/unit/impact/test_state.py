@@ -13,8 +13,10 @@ import pytest
 from paceline.impact.state import State
 
 TEXT = """
+import contextvars
 import functools
 import itertools
+import threading
 
 counter = 0
 found = {}
@@ -78,6 +80,8 @@ def numbers():
 
 stream = numbers()
 ids = itertools.count()
+current = contextvars.ContextVar("current")
+local = threading.local()
 flags = {"one": True}
 
 
@@ -135,6 +139,8 @@ CHANGES = [
     ("module.with_attribute()", "with_attribute"),
     ("next(module.stream)", "stream"),
     ("next(module.ids)", "ids"),
+    ("module.current.set(1)", "current"),
+    ("module.local.value = []", "local"),
     ("module.flags['two'] = module.flags.pop('one')", "flags"),
     ("module.with_store.seen['a'] = 1", "with_store"),
     ("module.Base.plain.calls = 1", "plain"),
