@@ -21,6 +21,8 @@ SUITES = {
     "jinja2": ("jinja2==3.1.6", ("trio",)),
     "click": ("click==8.5.1", ()),
     "attrs": ("attrs==26.1.0", ("cloudpickle", "hypothesis", "pympler")),
+    "flask": ("flask==3.1.3", ("asgiref", "python-dotenv")),
+    "itsdangerous": ("itsdangerous==2.2.0", ("freezegun",)),
 }
 #: Where pytest and Paceline keep what they know between runs, relative to the project.
 STORE = (".paceline", ".testmondata", ".testmondata-shm", ".testmondata-wal")

@@ -167,10 +167,18 @@ def begin_if_asked() -> None:
     recorder = Recorder(f"process {os.getpid()}")
     scope = Scope(Path(root))
     watch = Watch(recorder, scope)
-    tracer = Tracer(recorder, scope.counts, lambda: None)
+    tracer = Tracer(recorder, scope.counts, _measuring)
     recorder.take = tracer.take
     tracer.start()
     watch.start()
     Imports(recorder, watch).start()
     Children(recorder, folder, Path(root), watch.asked_by_tool).start()
     atexit.register(write, recorder, folder)
+
+
+def _measuring() -> Any | None:
+    """Return the Coverage that coverage's own .pth file has started in this child, if any."""
+    import coverage
+
+    found = getattr(coverage.process_startup, "coverage", None)
+    return found if found is not None and found._started else None

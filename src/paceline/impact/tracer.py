@@ -71,14 +71,10 @@ class Tracer:
         wanted: Callable[[str], bool],
         measuring: Callable[[], Any | None],
     ) -> None:
-        from coverage import Coverage
-
         self._recorder = recorder
         self._wanted = wanted
         self._measuring = measuring
-        self._own: Any = Coverage(data_file=None, config_file=False, source=[os.getcwd()])
-        self._own._warn_no_data = False
-        self._own._warn_unimported_source = False
+        self._own: Any = None
         self._collector: Any = None
         self._measured = False
         self._accepted: dict[str, bool] = {}
@@ -86,14 +82,26 @@ class Tracer:
 
     def start(self) -> None:
         """Begin to trace; raise MissingTool if coverage's core cannot tell tests apart."""
+        measuring = self._measuring()
+        if measuring is not None and measuring._collector is not None:
+            self._attach(measuring, measured=True)
+            return
+        # Not made before: it would keep coverage from saving what it began by itself in a child.
+        from coverage import Coverage
+
+        self._own = Coverage(data_file=None, config_file=False, source=[os.getcwd()])
+        self._own._warn_no_data = False
+        self._own._warn_unimported_source = False
         self._own.start()
         self._attach(self._own, measured=False)
 
     def stop(self) -> None:
         """Stop our own Coverage, if it is the one that runs."""
-        if self._own._started and type(self._own._collector)._collectors[-1:] == [
-            self._own._collector
-        ]:
+        if (
+            self._own is not None
+            and self._own._started
+            and type(self._own._collector)._collectors[-1:] == [self._own._collector]
+        ):
             self._own.stop()
 
     @property
