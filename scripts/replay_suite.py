@@ -23,6 +23,7 @@ SUITES = {
     "attrs": ("attrs==26.1.0", ("cloudpickle", "hypothesis", "pympler")),
     "flask": ("flask==3.1.3", ("asgiref", "python-dotenv")),
     "itsdangerous": ("itsdangerous==2.2.0", ("freezegun",)),
+    "sqlparse": ("sqlparse==0.6.1", ()),
 }
 #: Where pytest and Paceline keep what they know between runs, relative to the project.
 STORE = (".paceline", ".testmondata", ".testmondata-shm", ".testmondata-wal")

@@ -104,7 +104,7 @@ def command(config: Config, group: Group, python: Path, folder: Path, run: Argum
     """Return the command line that runs one shard of `group` and leaves its results in `folder`."""
     options = common_options(config, group)
     options += [f"--paceline-result={folder}", f"--junitxml={folder / 'junit.xml'}"]
-    options += [f"--paceline-source={_measurable(name)}" for name in packages(config.root)]
+    options += [f"--paceline-source={measurable(name)}" for name in packages(config.root)]
     options.append("--cov-report=")
     options += ["--splits", str(run.total), "--group", str(run.index)]
     if run.keyword:
@@ -121,7 +121,8 @@ def command(config: Config, group: Group, python: Path, folder: Path, run: Argum
     return [str(python), "-m", "pytest", *options, *run.rest, *whole, *paths]
 
 
-def _measurable(name: str) -> str:
+def measurable(name: str) -> str:
+    """Return how coverage is told to measure what lies at the top of the project as `name`."""
     # coverage takes folders and names of modules; a module's file it would never find.
     return Path(name).stem if name.endswith(".py") else name
 

@@ -52,7 +52,7 @@ import calc
 
 
 def note(name):
-    with open("ran.txt", "a") as file:
+    with open(".paceline/ran.txt", "a") as file:
         file.write(name + "\\n")
 
 
@@ -106,7 +106,7 @@ def push(project: Project) -> None:
 
 def ran(project: Project) -> set[str]:
     """Return which tests ran since this was last asked."""
-    file = project.root / "ran.txt"
+    file = project.root / ".paceline" / "ran.txt"
     names = set(file.read_text(encoding="utf-8").split()) if file.exists() else set()
     file.unlink(missing_ok=True)
     return names

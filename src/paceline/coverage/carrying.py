@@ -94,9 +94,9 @@ class Carrier:
         segments = self._reached(self._records.tests[test].segment for test in tests)
         arcs = self._mapped(segments)
         tracers = {
-            self._path(self._records.sources[source].path): tracer
+            self._path(self._ledger.files[source].path): self._ledger.files[source].tracer
             for source in self._ledger.union(segments)
-            if (tracer := self._ledger.tracer(source))
+            if self._ledger.files[source].tracer
         }
         imports = {
             self._records.segments[number].name: self._mapped([number])
@@ -108,10 +108,12 @@ class Carrier:
     def _mapped(self, segments: Iterable[int]) -> dict[str, set[Arc]]:
         found: dict[str, set[Arc]] = {}
         for source, bits in self._ledger.union(segments).items():
-            path = self._path(self._records.sources[source].path)
-            arcs = ledger.chosen(self._ledger.arcs(source), bits)
+            file = self._ledger.files[source]
+            arcs = ledger.chosen(file.arcs, bits)
             moved = self._move(source) if source in self._changed else _same
-            found.setdefault(path, set()).update(arc for arc in map(moved, arcs) if arc)
+            found.setdefault(self._path(file.path), set()).update(
+                arc for arc in map(moved, arcs) if arc
+            )
         return found
 
     def _move(self, source: int) -> Callable[[Arc], Arc | None]:
@@ -125,12 +127,10 @@ class Carrier:
     @cached_property
     def _changed(self) -> frozenset[int]:
         """The measured file versions that are not the present ones."""
-        used = {one.source for one in self._ledger.ran.values()}
         return frozenset(
             number
-            for number in used & self._records.sources.keys()
-            if self._content(self._records.sources[number].path)
-            != self._records.sources[number].sha
+            for number, file in self._ledger.files.items()
+            if self._content(file.path) != file.sha
         )
 
     def _content(self, path: str) -> str:
@@ -139,9 +139,9 @@ class Carrier:
 
     def _map(self, source: int) -> Remap | None:
         if source not in self._maps:
-            text = ledger.read_text(self._root / self._records.sources[source].path)
-            old = self._ledger.text(source)
-            self._maps[source] = None if text is None else remap(old, text)
+            file = self._ledger.files[source]
+            text = ledger.read_text(self._root / file.path)
+            self._maps[source] = None if text is None else remap(file.text, text)
         return self._maps[source]
 
     def _unusable(self) -> dict[int, str]:
@@ -170,7 +170,7 @@ class Carrier:
             moved = self._map(source)
             found[source] = sum(
                 1 << place
-                for place, arc in enumerate(self._ledger.arcs(source))
+                for place, arc in enumerate(self._ledger.files[source].arcs)
                 if not _moved(moved, arc)[1]
             )
         return found

@@ -61,24 +61,31 @@ class Ran:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """A version of a file: its path, the digest of its content, and the arcs seen in it.
+
+    `tracer` is the coverage plugin that traced it, "" for Python itself.
+    """
+
+    path: str
+    sha: str
+    tracer: str
+    arcs: Sequence[Arc] = field(repr=False)
+    packed_text: bytes = field(repr=False)
+
+    @property
+    def text(self) -> bytes:
+        """The content."""
+        return zlib.decompress(self.packed_text)
+
+
+@dataclass(frozen=True)
 class Ledger:
     """Everything stored, by number of the segment, of the set, of the file version."""
 
     entries: Mapping[int, Entry] = field(default_factory=dict)
     ran: Mapping[int, Ran] = field(default_factory=dict)
-    _measured: Mapping[int, tuple[str, bytes, bytes]] = field(default_factory=dict, repr=False)
-
-    def arcs(self, source: int) -> list[Arc]:
-        """Return the arcs that were seen in this version of a file, in the order of the bits."""
-        return _unpacked_arcs(self._measured[source][2]) if source in self._measured else []
-
-    def text(self, source: int) -> bytes:
-        """Return the content of this version of a file."""
-        return zlib.decompress(self._measured[source][1]) if source in self._measured else b""
-
-    def tracer(self, source: int) -> str:
-        """Return the coverage plugin that traced the file, "" for Python itself."""
-        return self._measured[source][0] if source in self._measured else ""
+    files: Mapping[int, Measured] = field(default_factory=dict)
 
     def union(self, segments: Iterable[int]) -> dict[int, int]:
         """Return what the segments ran together: bits over the arcs of each file version."""
@@ -96,24 +103,30 @@ def chosen(arcs: Sequence[Arc], bits: int) -> list[Arc]:
 
 
 def load(connection: sqlite3.Connection, environment: int) -> Ledger:
-    """Return the ledger of the segments of one environment."""
+    """Return the ledger of the segments of one environment, without what is damaged."""
+    files = {
+        number: Measured(path, sha, tracer, _unpacked_arcs(arcs), text)
+        for number, path, sha, tracer, arcs, text in connection.execute(
+            "SELECT measured.source, path, sha, tracer, arcs, text FROM measured"
+            " JOIN source ON source.id = measured.source"
+        )
+    }
+    ran = {
+        number: Ran(source, bits)
+        for number, source, stored in connection.execute("SELECT id, source, bits FROM ran")
+        if source in files
+        and (bits := int.from_bytes(stored, "little")).bit_length() <= len(files[source].arcs)
+    }
     entries = {
-        segment: Entry(Settings(measuring, suite), tuple(_numbers(ran)))
-        for segment, measuring, suite, ran in connection.execute(
+        segment: Entry(Settings(measuring, suite), numbers)
+        for segment, measuring, suite, stored in connection.execute(
             "SELECT ledger.segment, settings, suite, ran FROM ledger"
             " JOIN segment ON segment.id = ledger.segment WHERE environment = ?",
             (environment,),
         )
+        if ran.keys() >= set(numbers := tuple(_numbers(stored)))
     }
-    ran = {
-        number: Ran(source, int.from_bytes(bits, "little"))
-        for number, source, bits in connection.execute("SELECT id, source, bits FROM ran")
-    }
-    measured = {
-        source: (tracer, text, arcs)
-        for source, tracer, text, arcs in connection.execute("SELECT * FROM measured")
-    }
-    return Ledger(entries, ran, measured)
+    return Ledger(entries, ran, files)
 
 
 class Writer:

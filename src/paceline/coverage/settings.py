@@ -69,6 +69,19 @@ def fail_under_of_pytest(root: Path) -> float | None:
         raise ConfigurationError([problem]) from None
 
 
+def fail_under(root: Path) -> float:
+    """Return the total that coverage's own configuration demands, in percent; 0 without."""
+    # Imported here: listing the sessions must not pay for coverage.
+    from coverage import Coverage
+    from coverage.exceptions import CoverageException
+
+    try:
+        settings = Coverage(config_file=config_file(root), data_file=None)
+        return float(str(settings.get_option("report:fail_under") or 0))
+    except CoverageException:
+        return 0.0  # pytest-cov refuses it too, so no test runs
+
+
 def measuring(root: Path, arguments: Sequence[str] = ()) -> dict[str, Any]:
     """Return the settings in force when the tests run in `root` (the working folder).
 

@@ -31,10 +31,12 @@ _SECOND_NEGATIVE: Final = 1 << 57
 
 
 def unpack(item: object) -> tuple[int, int]:
-    """Return the arc that coverage's collector stored as `item`."""
+    """Return the arc that coverage's collector stored as `item`, (0, line) for a line alone."""
     if isinstance(item, tuple):
         return item
     packed = int(item)  # type: ignore[call-overload]
+    if packed <= _LINE_MASK:
+        return 0, packed
     first, second = packed & _LINE_MASK, packed >> _LINE_BITS & _LINE_MASK
     return (
         -first if packed & _FIRST_NEGATIVE else first,

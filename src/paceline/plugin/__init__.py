@@ -27,7 +27,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     """
     known = early_config.known_args_namespace
     settle_workers(known)
-    if known.paceline_result and hasattr(known, "cov_source") and not known.cov_source:
+    measured = known.paceline_result or known.paceline_measure
+    if measured and hasattr(known, "cov_source") and not known.cov_source:
         known.cov_source = _coverage_source(early_config, known.paceline_source)
     if impact.is_wanted(known):
         impact.begin(early_config)

@@ -21,6 +21,7 @@ def add_options(parser: pytest.Parser) -> None:
     add("--paceline-narrow-path", action="append", default=[], help="path inside the shard")
     add("--paceline-narrow-failed", action="store_true", help="--lf inside the shard")
     add("--paceline-workers", type=int, default=0, help="xdist workers unless -n is given")
+    add("--paceline-measure", action="store_true", help="measure coverage, as a shard does")
     add("--paceline-source", action="append", default=[], help="code to measure if none is named")
     add("--paceline-timeout", default=AUTO, help="seconds a test may take")
     add("--paceline-dist", default="", help="set from xdist's --dist; carries it to the workers")

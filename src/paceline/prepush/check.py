@@ -16,7 +16,7 @@ from paceline.config.model import Config, Group, Step
 from paceline.errors import UsageError
 from paceline.hang import Watch
 from paceline.impact import snapshot
-from paceline.prepush import fingerprint, flow, grouptests, history, redirection, report
+from paceline.prepush import covering, fingerprint, flow, grouptests, history, redirection, report
 from paceline.prepush.checkout import Checkout
 from paceline.prepush.grouptests import PlannedTests
 from paceline.prepush.receipts import Receipt, Receipts
@@ -46,6 +46,10 @@ class Plan:
     tests: Mapping[str, PlannedTests]
     #: Fingerprints by step; a step without one gets no receipt.
     fingerprints: Mapping[str, str]
+    #: The groups whose coverage is to be judged; empty where nothing is measured.
+    covering: tuple[Group, ...] = ()
+    #: What came of the coverage already, if that is known before anything runs.
+    coverage: StepResult | None = None
 
 
 def check(checkout: Checkout, change: git.Change, wish: Wish) -> report.Report:
@@ -62,6 +66,10 @@ def check(checkout: Checkout, change: git.Change, wish: Wish) -> report.Report:
     tree = _Tree(checkout, before)
     results, hung = _run(config, checkout, plan, wish, tree)
     results = tree.verified(plan.steps, results)
+    if plan.covering:
+        results.append(covering.judge(config, plan.covering, results))
+    elif plan.coverage is not None:
+        results.append(plan.coverage)
     if tree.is_as_it_was:
         _keep_receipts(receipts, checkout, plan, results)
     history.add(_history(config), results)
@@ -119,14 +127,17 @@ class _Planner:
         prints: dict[str, str] = {}
         steps = [self._proven(step, prints) for step in self._checks()]
         tests = {}
+        coverage = self._coverage(groups, prints)
         for group in groups:
             if self._wanted(f"tests-{group.name}"):
-                planned = self._tests(group, prints)
+                planned = self._tests(group, prints, measuring=coverage is None)
                 tests[planned.step.name] = planned
                 steps.append(planned.step)
         known = history.read(_history(self.config))
         timed = (replace(step, expected_seconds=known.get(step.name)) for step in steps)
-        return Plan(tuple(map(self._again, timed)), tests, prints)
+        measured = tuple(groups) if coverage is None else ()
+        shown = coverage if coverage and coverage.reason else None
+        return Plan(tuple(map(self._again, timed)), tests, prints, measured, shown)
 
     def _wanted(self, name: str) -> bool:
         return self.wish.only in ("", name)
@@ -163,8 +174,29 @@ class _Planner:
             return without_tool(step, tool, required=bool(os.environ.get("CI")))
         return step
 
-    def _tests(self, group: Group, prints: dict[str, str]) -> PlannedTests:
+    def _coverage(self, groups: Sequence[Group], prints: dict[str, str]) -> StepResult | None:
+        """Return what is known of the coverage before anything runs; None: it is to be judged."""
+        if self.wish.only or not groups or not covering.is_limited(self.config):
+            return StepResult(covering.NAME, "skipped")
+        if why := covering.left_to_ci(self.config):
+            return StepResult(covering.NAME, "skipped", reason=why)
+        notes = self.config.state / "running" / str(os.getpid())
+        steps = [grouptests.whole(self.config, group, notes) for group in groups]
+        step = self._proven(covering.planned(steps), prints)
+        if not covering.keeps_proof(self.config):
+            prints.pop(covering.NAME, None)
+            return None
+        return StepResult(step.name, "proven", reason=step.skip) if step.skip else None
+
+    def _tests(self, group: Group, prints: dict[str, str], *, measuring: bool) -> PlannedTests:
         state = self.config.state / "impact" / group.name
+        if measuring:
+            notes = self.config.state / "running" / str(os.getpid())
+            step = grouptests.whole(self.config, group, notes)
+            if self.content is not None:
+                prints[step.name] = fingerprint.of_step(step, self.content, self.checkout)
+            full = self.wish.full
+            return PlannedTests(covering.measuring(self.config, group, step, full=full), state)
         skipped = None if self._full else grouptests.unchanged(self.config, group, self.change)
         if skipped is not None:
             return PlannedTests(skipped, state)
@@ -176,7 +208,7 @@ class _Planner:
 
     def _proven(self, step: PlannedStep, prints: dict[str, str]) -> PlannedStep:
         """Note the fingerprint of `step`; return it as skipped if there is a receipt for it."""
-        if step.skip or not step.commands or self.content is None:
+        if step.skip or not (step.commands or step.identity) or self.content is None:
             return step
         prints[step.name] = fingerprint.of_step(step, self.content, self.checkout)
         receipt = None if self._full else self.receipts.find(prints[step.name])
