@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -347,3 +349,89 @@ def test_edits_one_after_another(project: Project, options: tuple[str, ...]) -> 
         assert figures(project) == full(project, *options), f"after: {name}\n{result.output}"
         everything += "carried over" not in result.output
     assert everything <= 2
+
+
+def test_a_damaged_ledger_runs_everything(project: Project) -> None:
+    """What is damaged in the ledger is measured anew, and never taken for covered."""
+    run(project)
+    connection = sqlite3.connect(project.root / ".paceline" / "impact" / "records.db")
+    connection.execute("UPDATE measured SET arcs = ?", (zlib.compress(b""),))
+    connection.commit()
+    connection.close()
+    result = run(project)
+    assert ran(result) == 13
+    assert figures(project) == full(project)
+
+
+def test_another_configuration_runs_everything(project: Project) -> None:
+    """Branches cannot be had from a ledger of lines, nor other code than was measured."""
+    run(project)
+    branches = run(project, "--cov-branch")
+    assert ran(branches) == 13
+    assert figures(project) == full(project, "--cov-branch")
+    again = run(project, "--cov-branch")
+    assert ran(again) == 0
+    assert figures(project) == full(project, "--cov-branch")
+
+
+def test_a_run_without_coverage_between(project: Project) -> None:
+    """Tests that last ran without coverage run again where it is asked for."""
+    run(project)
+    edit(project, "app/core.py", "total > 20", "total > 24")
+    project.python("-m", "pytest", "--impact")
+    run(project)
+    assert figures(project) == full(project)
+
+
+def test_chosen_tests(project: Project) -> None:
+    """With -k the figure is that of the chosen tests, and says so; it does not spoil the whole."""
+    run(project)
+    edit(project, "app/core.py", "total > 20", "total > 24")
+    chosen = run(project, "-k", "area or small")
+    assert "that of the chosen tests, not of all" in chosen.output
+    assert figures(project) == full(project, "-k", "area or small")
+    run(project)
+    assert figures(project) == full(project)
+
+
+def test_limit_of_pytest_cov(project: Project) -> None:
+    """pytest-cov's own limit and report are about all tests."""
+    first = run(project, "--cov-report=term")
+    total = re.search(r"TOTAL .* (\d+)%", first.output)
+    assert total is not None, first.output
+    good = run(project, f"--cov-fail-under={total[1]}", "--cov-report=term")
+    assert good.exit_code == 0, good.output
+    assert ran(good) == 0
+    assert total[0] in good.output
+    bad = run(project, f"--cov-fail-under={int(total[1]) + 1}")
+    assert bad.exit_code == 1, bad.output
+
+
+def test_child_processes_and_relative_names(project: Project) -> None:
+    """What coverage measures in child processes is measured, and carried over."""
+    edit(
+        project,
+        "pyproject.toml",
+        'source = ["app"]\n',
+        'source = ["app"]\nrelative_files = true\npatch = ["subprocess"]\n',
+    )
+    project.write(
+        {
+            "tests/test_child.py": """
+                import subprocess
+                import sys
+
+
+                def test_child():
+                    code = "from app import core; core.careful(0); core.nobody()"
+                    subprocess.run([sys.executable, "-c", code], check=True)
+            """
+        }
+    )
+    run(project, "--cov-branch")
+    assert figures(project) == full(project, "--cov-branch")
+    edit(project, "app/other.py", "return f", "# a remark\n        return f")
+    edit(project, "app/core.py", "total > 20", "total > 24")
+    result = run(project, "--cov-branch")
+    assert ran(result) < 14, result.output
+    assert figures(project) == full(project, "--cov-branch")

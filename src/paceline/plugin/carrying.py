@@ -96,7 +96,9 @@ class Carrying:
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say how much of the figure was carried over."""
+        """Say how much of the figure was carried over, and if it is not that of all tests."""
+        if _is_narrowed(self.config):
+            terminalreporter.write_line("paceline coverage: that of the chosen tests, not of all")
         if self._left_out:
             count = len(self._left_out)
             terminalreporter.write_line(
@@ -163,6 +165,14 @@ def _option(measured: Any, name: str) -> Any:
         return measured.get_option(name)
     except ConfigError:
         return None
+
+
+def _is_narrowed(config: pytest.Config) -> bool:
+    """Return whether somebody asked for some of the tests only."""
+    option = config.option
+    chosen = option.keyword or getattr(option, "lf", False) or option.deselect
+    given = config.args_source is config.ArgsSource.ARGS and not option.paceline_group
+    return bool(chosen or given)
 
 
 def is_measured(config: pytest.Config) -> bool:
