@@ -87,7 +87,7 @@ class Suite:
 
     def select(self, options: Sequence[str], limit_seconds: float) -> Result:
         """Collect the tests with `options`; `ran` of the result holds what would have run."""
-        result = self.run([*options, "--collect-only", "-q"], limit_seconds)
+        result = self.run([*options, "--collect-only"], limit_seconds)
         lines = (line.strip() for line in result.output.splitlines())
         chosen = {line: 0.0 for line in lines if "::" in line and not line.startswith("ERROR")}
         return replace(result, ran=chosen)

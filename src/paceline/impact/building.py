@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from paceline.impact import inputs, source
+from paceline.impact.children import reads_named_files_only
 from paceline.impact.recorder import Kind, Need
 from paceline.impact.recording import RawSegment, RawTest, Recording
 from paceline.impact.records import NeedRecord, SourceRecord
@@ -108,6 +110,16 @@ class Declared:
     always: bool = False
 
 
+def is_own_work(path: str, written: Collection[str]) -> bool:
+    """Return whether the run made the file at `path`, or a folder that holds it."""
+    while path not in written:
+        above = os.path.dirname(path)
+        if above == path:
+            return False
+        path = above
+    return True
+
+
 _STATE = RawSegment(Kind.STATE, "state", {}, {}, (), (), (), (), (), ())
 
 #: What code mentions that looks at line numbers, source text or code objects.
@@ -147,6 +159,7 @@ class Builder:
         self._disturbed = frozenset(disturbed)
         self._sources: dict[str, SourceRecord | None] = {}
         self._values: dict[tuple[Need, str], str] = {}
+        self._written: set[str] = set()
         self._owners: dict[tuple[str, bool], _Owners] = {}
         self._reading_positions: dict[str, frozenset[int]] = {}
 
@@ -155,6 +168,7 @@ class Builder:
     ) -> tuple[list[Node], list[tuple[RawTest, int]]]:
         """Return the segments of all processes, and each test with the place of its segment."""
         self._take_values(recordings)
+        self._written = {path for one in recordings for path in one.written}
         offsets: dict[int, int] = {}
         nodes: list[Node] = []
         for one in recordings:
@@ -185,13 +199,7 @@ class Builder:
     ) -> None:
         start = offsets[one.process]
         node.links |= {start + link for link in raw.links}
-        for child in raw.children:
-            if child.process in offsets:
-                node.links.add(offsets[child.process])
-                continue
-            node.programs.add(child.program)
-            for name in child.files:
-                self._add_need(node, Need.CONTENT, name)
+        self._add_children(node, raw, offsets)
         for code in (raw.code, raw.early):
             for path, arcs in code.items():
                 self._add_code(node, path, arcs)
@@ -207,6 +215,17 @@ class Builder:
                 place = one.modules.get(".".join(parts[:length]))
                 if place is not None and place != raw.name:
                     node.imports.add(self._scope.relative(place))
+
+    def _add_children(self, node: Node, raw: RawSegment, offsets: Mapping[int, int]) -> None:
+        for child in raw.children:
+            if child.process in offsets:
+                node.links.add(offsets[child.process])
+                continue
+            if not reads_named_files_only(child.program):
+                node.programs.add(child.program)
+            for name in child.files:
+                if not is_own_work(name, self._written):
+                    self._add_need(node, Need.CONTENT, name)
 
     def _add_code(self, node: Node, path: str, arcs: Sequence[tuple[int, int]]) -> None:
         record = self.source(path)

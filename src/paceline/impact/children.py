@@ -12,7 +12,7 @@ import json
 import multiprocessing.process
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +24,14 @@ ROOT_VARIABLE: Final = "PACELINE_IMPACT_ROOT"
 
 #: Programs that the standard library itself asks about the machine.
 _HARMLESS: Final = frozenset(("uname", "ldconfig", "stty", "tput", "lsb_release"))
+
+#: Programs that read nothing but their input and the files that their command line names.
+_READS_NAMED_FILES: Final = frozenset(
+    (
+        "cat", "head", "tail", "less", "more", "wc", "sort", "uniq", "cut", "tr", "echo", "printf",
+        "true", "false", "sleep", "sed", "tee", "cmp", "sha256sum", "md5sum", "base64",
+    )
+)  # fmt: skip
 
 
 class Children:
@@ -70,7 +78,7 @@ class Children:
         self._undo.append(lambda: setattr(owner, name, original))
 
     def _note(self, process: int, program: str, files: tuple[str, ...] = ()) -> None:
-        if not self._recorder.active or os.path.basename(program) in _HARMLESS:
+        if not self._recorder.active or _is_plain(program, _HARMLESS):
             return
         if not self._asked_by_tool(3):
             self._recorder.current.children.add(Child(process, program, files))
@@ -80,6 +88,10 @@ class Children:
             original(popen, args, *rest, **options)
             words = [args] if isinstance(args, (str, bytes, os.PathLike)) else list(args)
             texts = [os.fsdecode(word) for word in words]
+            if options.get("shell"):
+                texts = [f"shell: {texts[0]}"]
+            elif options.get("executable"):
+                texts[0] = os.fsdecode(options["executable"])
             folder = os.fsdecode(options.get("cwd") or os.getcwd())
             files = {os.path.abspath(os.path.join(folder, text)) for text in texts[1:]}
             self._note(popen.pid, texts[0], tuple(sorted(filter(os.path.isfile, files))))
@@ -123,6 +135,17 @@ class Children:
         self._forked = lambda: write(self._recorder, self._folder)
         announce(self._folder)
         atexit.register(self._forked)
+
+
+def _is_plain(program: str, names: Collection[str]) -> bool:
+    """Return whether `program` is one of the system's that `names` has."""
+    folder, name = os.path.split(program)
+    return name in names and folder in ("", "/bin", "/usr/bin", "/usr/local/bin")
+
+
+def reads_named_files_only(program: str) -> bool:
+    """Return whether a program needs no record: the files it reads stand in its command line."""
+    return _is_plain(program, _READS_NAMED_FILES)
 
 
 def announce(folder: Path) -> None:

@@ -162,6 +162,16 @@ def files(root: Path) -> list[str]:
     ]
 
 
+def marking(root: Path) -> str:
+    """Return the digest of all that can give a test a mark: code and configuration."""
+    parts = [
+        f"{name}\0{content(str(root / name))}"
+        for name in files(root)
+        if name.endswith((".py", ".toml", ".ini", ".cfg"))
+    ]
+    return digest("\0".join(parts).encode("utf-8", "surrogateescape"))
+
+
 def configuration(root: Path) -> str:
     """Return the digest of what configures pytest and coverage in `root`.
 

@@ -75,6 +75,11 @@ class SegmentRecord:
     unseen: tuple[str, ...]
 
 
+#: The status of a test that the project's own settings leave out, as with -m in addopts; the
+#: digest of what can mark tests follows.
+NEVER_RUN: Final = "never run "
+
+
 @dataclass(frozen=True, slots=True)
 class TestRecord:
     """How a test ended when it last ran, and its segment. Only "passed" can be relied on."""

@@ -8,18 +8,18 @@ import shutil
 import sqlite3
 import tempfile
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from paceline.coverage.keeping import Measurement, keep
 from paceline.coverage.ledger import Ledger
 from paceline.impact import inputs, records, saving
-from paceline.impact.building import Builder, Declared
+from paceline.impact.building import Builder, Declared, is_own_work
 from paceline.impact.environment import Surroundings
 from paceline.impact.recorder import Need
 from paceline.impact.recording import Recording, from_json
-from paceline.impact.records import Records, Store
+from paceline.impact.records import NEVER_RUN, Records, Store
 from paceline.impact.scope import Scope
 
 #: Seen in a file's status when it was edited: times, size, place.
@@ -83,6 +83,7 @@ class Run:
         partial: Sequence[str],
         affected: Iterable[str],
         *,
+        never_run: Collection[str] = (),
         coverage: Measurement | None = None,
     ) -> None:
         """Store what this run's processes recorded.
@@ -92,7 +93,8 @@ class Run:
         measured it.
 
         `complete` are the test files of which every test was collected, `partial` those of
-        which only some were asked for.
+        which only some were asked for. `never_run` are collected tests that the project's own
+        settings leave out.
         """
         recordings = [own, *self._left_behind(own.process)]
         builder = Builder(self.scope, self._disturbed(recordings))
@@ -106,6 +108,9 @@ class Run:
             if coverage is not None:
                 keep(connection, stored, coverage, builder, self.scope.root)
             saving.settle_files(connection, number, collected, complete, partial)
+            if never_run:
+                now = NEVER_RUN + inputs.marking(self.scope.root)
+                records.mark(connection, number, never_run, now)
             saving.clean(connection, number)
 
     def end(self) -> None:
@@ -159,16 +164,7 @@ class Run:
             and not name.startswith(str(root) + os.sep)
             and inputs.value(need, name) != value
         }
-        return {path for path in changed | outside if not _made_by_run(path, written)}
-
-
-def _made_by_run(path: str, written: set[str]) -> bool:
-    while path not in written:
-        above = os.path.dirname(path)
-        if above == path:
-            return False
-        path = above
-    return True
+        return {path for path in changed | outside if not is_own_work(path, written)}
 
 
 def _statuses(root: Path) -> dict[str, Status]:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from paceline.impact import inputs, source
 from paceline.impact.recorder import Kind, Need
-from paceline.impact.records import NeedRecord, Records, SegmentRecord, SourceRecord
+from paceline.impact.records import NEVER_RUN, NeedRecord, Records, SegmentRecord, SourceRecord
 
 #: Words by which code reads docstrings, or hands them to something that does.
 _READS_DOCSTRINGS = re.compile(
@@ -41,10 +41,14 @@ _CHANGED = {
 
 @dataclass(frozen=True)
 class Selection:
-    """The reasons for each selected test, and the tests that can be left out."""
+    """The reasons for each selected test, and the tests that can be left out.
+
+    `never_run` are tests that the project's own settings leave out, now as before.
+    """
 
     reasons: Mapping[str, tuple[str, ...]]
     unaffected: frozenset[str]
+    never_run: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -141,7 +145,10 @@ class Selector:
         reasons = self._spread(reasons)
         new_modules = self._new_module_reasons()
         selected: dict[str, tuple[str, ...]] = {}
+        never_run = self._never_run()
         for name, test in self._records.tests.items():
+            if name in never_run:
+                continue
             found = list(reasons.get(test.segment, {}))
             if name in new_modules:
                 found.append(new_modules[name])
@@ -153,7 +160,15 @@ class Selector:
                 found.insert(0, "its record is missing")
             if found:
                 selected[name] = tuple(found)
-        return Selection(selected, frozenset(self._records.tests.keys() - selected.keys()))
+        unaffected = self._records.tests.keys() - selected.keys() - never_run
+        return Selection(selected, frozenset(unaffected), never_run)
+
+    def _never_run(self) -> frozenset[str]:
+        """Return the tests that the project's own settings leave out, as when that was noted."""
+        tests = self._records.tests.items()
+        noted = {name: test.status for name, test in tests if test.status.startswith(NEVER_RUN)}
+        now = NEVER_RUN + inputs.marking(self._project.root) if noted else ""
+        return frozenset(name for name, status in noted.items() if status == now)
 
     def overrules(self, test: str) -> bool:
         """Return whether testmon's wish to run an unaffected test can be set aside.

@@ -15,6 +15,7 @@ import pytest
 from paceline import console
 from paceline.errors import PacelineError
 from paceline.plugin.declarations import declarations
+from paceline.plugin.narrowing import is_narrowed
 from paceline.plugin.options import is_worker
 
 if TYPE_CHECKING:
@@ -106,7 +107,10 @@ class Impact:
         self.reasons: Mapping[str, tuple[str, ...]] = {}
         self.unaffected: frozenset[str] = frozenset()
         self.quiet_files: frozenset[str] = frozenset()
-        self.deselected = 0
+        self._narrowed = False
+        #: What the project's own settings leave out, and how many tests we did.
+        self._never_run: set[str] = set()
+        self._dropped = 0
         self._run: Run | None = None
         self._declared: dict[str, Declared] = {}
         self._carrying: Carrying | None = None
@@ -144,6 +148,7 @@ class Impact:
             self.unaffected = frozenset(given["unaffected"])
             self.quiet_files = frozenset(given["quiet_files"])
             self.selecting = given["selecting"]
+            self._narrowed = given["narrowed"]
             self._company = Company.read(folder) if given["carrying"] else None
         else:
             folder = self._begin(config)
@@ -166,6 +171,7 @@ class Impact:
             self.watch.note_in(self.recorder.session, need, str(self.root))
         self.watch.note_in(self.recorder.session, Need.VARIABLE, SEARCH_PATH)
         self.selecting = not config.option.impact_noselect
+        self._narrowed = is_narrowed(config)
         known = self._run.known()
         self._select(config, known)
         if is_measured(config):
@@ -181,12 +187,15 @@ class Impact:
         for test in _testmon_adds(config, selection.unaffected, selector.overrules):
             reasons[test] = ("testmon selects it",)
         self.reasons = reasons
-        self.unaffected = frozenset(known.tests) - reasons.keys()
+        self.unaffected = selection.unaffected - reasons.keys()
         self._changed = selector.changed_files()
+        if self._narrowed:
+            return  # all is collected: else a mistyped -k could not be told from a selection
+        idle = self.unaffected | selection.never_run
         files: dict[str, bool] = {}
         for test in known.tests:
             file = test.partition("::")[0]
-            quiet = test in self.unaffected and selector.is_as_recorded(file)
+            quiet = test in idle and selector.is_as_recorded(file)
             files[file] = files.get(file, True) and quiet
         self.quiet_files = frozenset(file for file, quiet in files.items() if quiet)
 
@@ -221,6 +230,7 @@ class Impact:
             "unaffected": sorted(self.unaffected),
             "quiet_files": sorted(self.quiet_files),
             "selecting": self.selecting,
+            "narrowed": self._narrowed,
             "carrying": self._company is not None,
         }
 
@@ -239,6 +249,8 @@ class Impact:
         with self.watch.aside():
             self._declared.update(declarations(items, self.root))
         if not config.option.paceline_result:
+            if self.hooks is not None and not self._narrowed:
+                self._never_run = {*self.hooks.collected} - {item.nodeid for item in items}
             self.leave_out(config, items)
 
     def leave_out(self, config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -251,7 +263,7 @@ class Impact:
             )
         keep = [item for item in items if item.nodeid not in self.unaffected]
         dropped = [item for item in items if item.nodeid in self.unaffected]
-        self.deselected = len(dropped)
+        self._dropped = len(dropped)
         if dropped:
             items[:] = keep
             config.hook.pytest_deselected(items=dropped)
@@ -283,11 +295,7 @@ class Impact:
             return
         if not self.selecting:
             self._write_audit()
-        if (
-            self.selecting
-            and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED
-            and self.unaffected
-        ):
+        if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self._left_something_out():
             session.exitstatus = pytest.ExitCode.OK
         self.recorder.active = False
         if not session.config.option.collectonly:
@@ -299,6 +307,7 @@ class Impact:
                     complete,
                     partial,
                     self.reasons,
+                    never_run={*self._never_run, *self._from_workers("never_run")},
                     coverage=self._carrying.measurement() if self._carrying else None,
                 )
 
@@ -321,6 +330,8 @@ class Impact:
         data["declared"] = {
             name: [list(one.inputs), one.always] for name, one in self._declared.items()
         }
+        data["never_run"] = sorted(self._never_run)
+        data["dropped"] = ["a test"] if self._dropped else []
         place = self._folder / f"{os.getpid()}.json"
         temporary = place.with_suffix(".new")
         temporary.write_text(json.dumps(data), encoding="utf-8")
@@ -339,6 +350,21 @@ class Impact:
                 found[name] = Declared(tuple(patterns), always)
         return found
 
+    def _left_something_out(self) -> bool:
+        """Return whether there were tests to run, all of which were left out."""
+        if not self._narrowed:
+            return self.selecting and bool(self.unaffected)
+        return bool(self._dropped or self._from_workers("dropped"))
+
+    def _from_workers(self, key: str) -> set[str]:
+        found: set[str] = set()
+        for path in self._folder.glob("*.json"):
+            try:
+                found.update(json.loads(path.read_text(encoding="utf-8")).get(key, ()))
+            except (OSError, ValueError):
+                continue
+        return found
+
     def _collected_files(self, config: pytest.Config) -> tuple[list[str], list[str]]:
         """Return the files that were collected as a whole, and those asked for in part."""
         partial = sorted(
@@ -348,12 +374,10 @@ class Impact:
                 if found
             }
         )
-        collected = set(self.hooks.collected) if self.hooks else set()
-        for path in self._folder.glob("*.json"):
-            try:
-                collected.update(json.loads(path.read_text(encoding="utf-8")).get("collected", ()))
-            except (OSError, ValueError):
-                continue
+        collected = {
+            *(self.hooks.collected if self.hooks else ()),
+            *self._from_workers("collected"),
+        }
         files = {test.partition("::")[0] for test in collected}
         return sorted(files - set(partial)), partial
 

@@ -1,0 +1,17 @@
+"""Whether the command line asks for some of the tests only."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def is_narrowed(config: pytest.Config) -> bool:
+    """Return whether options leave tests out that the project's own settings would run.
+
+    A `-m` in `addopts` is the project's setting; one on the command line is not.
+    """
+    option = config.option
+    chosen = ("keyword", "lf", "deselect", "stepwise")
+    return any(getattr(option, name, None) for name in chosen) or any(
+        argument.startswith("-m") for argument in map(str, config.invocation_params.args)
+    )
