@@ -254,8 +254,8 @@ class Builder:
         """Return the blocks that the arcs lie in, as bits."""
         key = (record.path, importing)
         if key not in self._owners:
-            assert record.source is not None
-            self._owners[key] = _Owners(record.source.owners(importing=importing))
+            lines = record.source.owners(importing=importing) if record.source else {}
+            self._owners[key] = _Owners(lines)
         owners = self._owners[key]
         bits = 0
         for arc in arcs:

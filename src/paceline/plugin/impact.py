@@ -175,7 +175,7 @@ class Impact:
         known = self._run.known()
         self._select(config, known)
         if is_measured(config):
-            self._carry(config, known)
+            self._carry(config, self._run, known)
         return self._run.folder
 
     def _select(self, config: pytest.Config, known: Records) -> None:
@@ -199,12 +199,11 @@ class Impact:
             files[file] = files.get(file, True) and quiet
         self.quiet_files = frozenset(file for file, quiet in files.items() if quiet)
 
-    def _carry(self, config: pytest.Config, known: Records) -> None:
+    def _carry(self, config: pytest.Config, run: Run, known: Records) -> None:
         """Carry the coverage of what is left out; all is collected, so that this is exact."""
         from paceline.plugin.carrying import Carrying
 
-        assert self._run is not None
-        self._carrying = Carrying(config, self._run, known)
+        self._carrying = Carrying(config, run, known)
         config.pluginmanager.register(self._carrying, "paceline-carrying")
         if not self.selecting:
             return

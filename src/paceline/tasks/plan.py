@@ -174,7 +174,7 @@ def _advise(task: _Task, asked: Wish, target: float, json: bool) -> dict[str, ob
             )
         else:
             console.out(
-                f"{task.name}: {found.shards} shards meet {target:.0f} s "
+                f"{task.name}: {_meets(found.shards)} {target:.0f} s "
                 f"(predicted {found.wall_seconds:.1f} s)"
             )
         console.out(
@@ -255,3 +255,7 @@ def _show(plan: Plan, known: Knowledge) -> None:
     header = ("shard", "tests", "predicted", "wall", "bounded by")
     console.out_lines(console.layout(header, rows, console.width()))
     console.out(f"{'warning: ' if known.outdated else ''}{known}")
+
+
+def _meets(shards: int) -> str:
+    return "1 shard meets" if shards == 1 else f"{shards} shards meet"
