@@ -216,6 +216,8 @@ class Impact:
     def _measuring(self) -> Any:
         plugin = self.config.pluginmanager.get_plugin("_cov")
         controller = getattr(plugin, "cov_controller", None)
+        if type(controller).__name__ == "DistMaster" and "PYTEST_XDIST_WORKER" in os.environ:
+            return None  # pytest-cov begins a worker like that, and drops it for another
         cov = getattr(controller, "cov", None)
         return cov if cov is not None and getattr(cov, "_started", False) else None
 
