@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from coverage import CoverageData
 
 from paceline import process
 from paceline.testing import Project
@@ -420,6 +421,20 @@ def test_limit_of_pytest_cov(project: Project) -> None:
     assert total[0] in good.output
     bad = run(project, f"--cov-fail-under={int(total[1]) + 1}")
     assert bad.exit_code == 1, bad.output
+
+
+def test_contexts(project: Project) -> None:
+    """With contexts each test that was left out still has its own."""
+    options = ("--cov-branch", "--cov-context=test")
+    run(project, *options)
+    edit(project, "app/core.py", "total > 20", "total > 24")
+    result = run(project, *options)
+    assert ran(result) < 13, result.output
+    assert figures(project) == full(project, *options)
+    data = CoverageData(basename=str(project.root / ".coverage"))
+    data.read()
+    contexts = data.contexts_by_lineno(str(project.root / "app" / "other.py"))
+    assert contexts[4] == ["tests/test_other.py::test_greet|run"]
 
 
 def test_child_processes_and_relative_names(project: Project) -> None:

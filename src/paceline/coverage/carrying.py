@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -34,9 +34,12 @@ NOT_MAPPED: Final = "its coverage cannot be carried over"
 
 @dataclass(frozen=True)
 class Carried:
-    """What tests that were left out would have covered, by absolute file name."""
+    """What tests that were left out would have covered, by absolute file name.
 
-    arcs: Mapping[str, set[Arc]]
+    `arcs` maps coverage's contexts to that; "" is the one of what belongs to no single test.
+    """
+
+    arcs: Mapping[str, Mapping[str, set[Arc]]]
     tracers: Mapping[str, str]
     #: What the imports among it ran: path of the module, then absolute file name.
     imports: Mapping[str, Mapping[str, set[Arc]]]
@@ -89,10 +92,15 @@ class Carrier:
                 found[wanted.pop(number)] = test
         return found
 
-    def carried(self, tests: Iterable[str]) -> Carried:
-        """Return what `tests` would have covered in the project as it is now."""
+    def carried(self, tests: Collection[str], *, contexts: bool = False) -> Carried:
+        """Return what `tests` would have covered in the project as it is now.
+
+        With `contexts` what a test did itself is in its own, named as pytest-cov names them.
+        """
         segments = self._reached(self._records.tests[test].segment for test in tests)
-        arcs = self._mapped(segments)
+        own = {self._records.tests[test].segment: test for test in tests} if contexts else {}
+        arcs = {f"{test}|run": self._mapped([number]) for number, test in own.items()}
+        arcs[""] = self._mapped(segments - own.keys())
         tracers = {
             self._path(self._ledger.files[source].path): self._ledger.files[source].tracer
             for source in self._ledger.union(segments)
@@ -316,15 +324,19 @@ def add_to(measured: Coverage, carried: Carried, folder: Path, base: Path) -> No
 
     data = CoverageData(basename=str(folder / "carried.coverage"))
     relative = bool(measured.get_option("run:relative_files"))
-    named = {
-        _relative(name, base) if relative else name: arcs
-        for name, arcs in carried.arcs.items()
-        if arcs
-    }
-    if measured.get_option("run:branch"):
-        data.add_arcs(named)
-    else:
-        data.add_lines({name: [line for _, line in arcs] for name, arcs in named.items()})
+    some = False
+    for context, files in carried.arcs.items():
+        named = {
+            _relative(name, base) if relative else name: arcs
+            for name, arcs in files.items()
+            if arcs
+        }
+        some = some or bool(named)
+        data.set_context(context)
+        if measured.get_option("run:branch"):
+            data.add_arcs(named)
+        else:
+            data.add_lines({name: [line for _, line in arcs] for name, arcs in named.items()})
     data.add_file_tracers(
         {
             _relative(name, base) if relative else name: tracer
@@ -332,7 +344,7 @@ def add_to(measured: Coverage, carried: Carried, folder: Path, base: Path) -> No
         }
     )
     data.close()
-    if named:
+    if some:
         measured.combine([str(folder / "carried.coverage")])
         measured.save()
 

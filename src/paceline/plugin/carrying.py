@@ -90,7 +90,9 @@ class Carrying:
             gc.collect()
         self._finish()
         measured = self._controller.cov
-        self.carried = self._carrier.carried(self._left_out or ())
+        self.carried = self._carrier.carried(
+            self._left_out or (), contexts=self.config.option.cov_context == "test"
+        )
         base = Path(self._controller.topdir)
         add_to(measured, self.carried, self._run.folder, base)
 
