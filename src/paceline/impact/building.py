@@ -339,7 +339,7 @@ class Builder:
                 continue
             reached = reachable([place], nodes, by_path)
             nodes[place].needs |= {
-                NeedRecord(Need.TEXT, item.path, item.sha)
+                NeedRecord(Need.POSITIONS, item.path, item.sha)
                 for number in reached
                 for item in nodes[number].blocks
             }

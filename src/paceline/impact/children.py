@@ -25,6 +25,8 @@ ROOT_VARIABLE: Final = "PACELINE_IMPACT_ROOT"
 #: Programs that the standard library itself asks about the machine.
 _HARMLESS: Final = frozenset(("uname", "ldconfig", "stty", "tput", "lsb_release"))
 
+_SYSTEM_FOLDERS: Final = ("", "/bin", "/usr/bin", "/usr/local/bin", "/sbin", "/usr/sbin")
+
 #: Programs that read nothing but their input and the files that their command line names.
 _READS_NAMED_FILES: Final = frozenset(
     (
@@ -140,7 +142,7 @@ class Children:
 def _is_plain(program: str, names: Collection[str]) -> bool:
     """Return whether `program` is one of the system's that `names` has."""
     folder, name = os.path.split(program)
-    return name in names and folder in ("", "/bin", "/usr/bin", "/usr/local/bin")
+    return name in names and folder in _SYSTEM_FOLDERS
 
 
 def reads_named_files_only(program: str) -> bool:

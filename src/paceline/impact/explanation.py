@@ -12,6 +12,7 @@ from paceline.impact.records import Records
 _SAID: Mapping[Need, str] = {
     Need.CONTENT: "reads",
     Need.TEXT: "looks at the text of",
+    Need.POSITIONS: "looks at line numbers or code of",
     Need.LISTING: "lists",
     Need.EXISTS: "asks for",
     Need.STAT: "asks for the size of",
@@ -62,7 +63,8 @@ def explain(records: Records, test: str) -> Explanation | None:
                     runs.add(f"{source.path}: {block.name}")
         for item in segment.needs:
             need = records.needs[item]
-            if need.need in _SAID:
+            handed_on = need.need is not Need.POSITIONS or number == record.segment
+            if need.need in _SAID and handed_on:
                 name = "all variables" if need.name == ALL_VARIABLES else need.name
                 said.add(f"{_SAID[need.need]} {name}")
     return Explanation(

@@ -207,6 +207,7 @@ def _sections(path: Path) -> str:
 _READERS: Final[Mapping[Need, Callable[[str], str]]] = {
     Need.CONTENT: content,
     Need.TEXT: content,
+    Need.POSITIONS: content,
     Need.LISTING: _listing,
     Need.EXISTS: _existence,
     Need.STAT: _status,

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from gc import get_referents
 from types import FunctionType, ModuleType
 from typing import Any, Final
@@ -33,6 +33,9 @@ BOOKKEEPING: Final = (
 
 #: The names by which code gets at an object: of the global, and of the attribute.
 Label = frozenset[str]
+#: The label of a module's globals, to which each adds its name.
+_ROOT: Final = frozenset((Label(),))
+_NONE: Final = frozenset[Label]()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An object that is looked into, the label its members get, and the steps that are left.
+    """An object that is looked into, the labels its members get, and the steps that are left.
 
     `names` has its members by name where it is a namespace: they get labels of their own.
     `namespace` is the identity of the dict that only leads on to the object's attributes, and
@@ -80,7 +83,7 @@ class Entry:
     """
 
     value: object
-    label: Label
+    labels: frozenset[Label]
     steps: int
     names: Mapping[str, Any] | None = None
     namespace: int = 0
@@ -112,55 +115,57 @@ class Explorer:
         seen: set[tuple[Label, int]],
     ) -> tuple[Level, list[Entry]]:
         """Return one level, and what to look into at the next; add to the prints."""
-        objects = get_referents(*[entry.value for entry in entries])
-        level = Level(readers.identities(objects))
-        below: list[Entry] = []
-        place = 0
+        level = Level(readers.identities(get_referents(*[entry.value for entry in entries])))
+        below: dict[tuple[int, int], Entry] = {}
+        place = -1
         for entry in entries:
             found = get_referents(entry.value)
-            labels = _named(entry, prints)
-            if labels is None:
-                prints[entry.label] += map(readers.printed, found)
+            named = _named(entry, prints)
+            if named is None:
+                shown = list(map(readers.printed, found))
+                for label in entry.labels:
+                    prints[label] += shown
             for value, identity in zip(
                 found, readers.addresses(readers.identities(found)), strict=True
             ):
-                label = entry.label if labels is None else labels.get(identity)
                 place += 1
-                if not label or type(value) in OPAQUE or (label, identity) in seen:
+                if type(value) in OPAQUE:
                     continue
-                way = self._follow(value, identity, label, entry)
+                labels = entry.labels if named is None else named.get(identity, _NONE)
+                fresh = frozenset([label for label in labels if (label, identity) not in seen])
+                way = self._follow(value, identity, fresh, entry) if fresh else None
                 if way is None:
                     continue
-                seen.add((label, identity))
+                seen.update((label, identity) for label in fresh)
                 if isinstance(way, Entry):
-                    level.followed.append(place - 1)
-                    below.append(way)
+                    _join(below, identity, way, level, place)
                 else:
                     reading = way([value])
-                    level.readers.setdefault(way, []).append(place - 1)
+                    level.readers.setdefault(way, []).append(place)
                     level.readings.setdefault(way, []).extend(reading)
-                    prints[label] += readers.shown(value, reading)
-        return level, below
+                    for label in fresh:
+                        prints[label] += readers.shown(value, reading)
+        return level, list(below.values())
 
     def _follow(
-        self, value: Any, identity: int, label: Label, entry: Entry
+        self, value: Any, identity: int, labels: frozenset[Label], entry: Entry
     ) -> Entry | Reader | None:
         """Return how to look into `value`: as an entry of the next level, or by a reader."""
         if identity == entry.namespace:
-            return Entry(value, label, entry.steps, value if entry.top else None)
+            return Entry(value, labels, entry.steps, value if entry.top else None)
         kind = type(value)
         if kind in WRAPPERS:
-            return Entry(value, label, entry.steps, top=entry.names is not None)
+            return Entry(value, labels, entry.steps, top=entry.names is not None)
         if entry.steps == 0 or issubclass(type(entry.value), type):
             return None
         if type(entry.value) is FunctionType and not readers.keeps_state(entry.value, value):
             return None
-        return READERS[kind] if kind in READERS else self._into(value, label, entry)
+        return READERS[kind] if kind in READERS else self._into(value, labels, entry)
 
-    def _into(self, value: Any, label: Label, entry: Entry) -> Entry | Reader | None:
+    def _into(self, value: Any, labels: frozenset[Label], entry: Entry) -> Entry | Reader | None:
         kind = type(value)
         if kind is FunctionType:
-            return _into_function(value, label, entry)
+            return _into_function(value, labels, entry)
         if kind is dict and readers.is_namespace_of_module(value):
             return None
         if issubclass(kind, threading.local):
@@ -168,19 +173,23 @@ class Explorer:
         if issubclass(kind, CONTAINERS):
             reader = readers.container_reader(value)
             if reader is not None or kind in CONTAINERS:
-                return reader or Entry(value, label, entry.steps - 1)
-        top = entry.names is not None and not entry.label
+                return reader or Entry(value, labels, entry.steps - 1)
+        top = entry.names is not None and entry.labels == _ROOT
         if issubclass(kind, type):
-            return self._into_class(value, label, entry.steps - 1, top=top)
-        return self._into_object(value, label, entry.steps - 1, top=top)
+            return self._into_class(value, labels, entry.steps - 1, top=top)
+        return self._into_object(value, labels, entry.steps - 1, top=top)
 
-    def _into_class(self, value: type, label: Label, steps: int, *, top: bool) -> Entry | None:
+    def _into_class(
+        self, value: type, labels: frozenset[Label], steps: int, *, top: bool
+    ) -> Entry | None:
         if not self._is_own(value):
             return None
         (namespace,) = get_referents(value.__dict__)
-        return Entry(value, label, steps, namespace=id(namespace), top=top)
+        return Entry(value, labels, steps, namespace=id(namespace), top=top)
 
-    def _into_object(self, value: object, label: Label, steps: int, *, top: bool) -> Entry | None:
+    def _into_object(
+        self, value: object, labels: frozenset[Label], steps: int, *, top: bool
+    ) -> Entry | None:
         own = self._is_own(type(value))
         if not own:
             if (type(value).__module__ or "").startswith(BOOKKEEPING):
@@ -190,7 +199,7 @@ class Explorer:
             namespace = id(object.__getattribute__(value, "__dict__"))
         except Exception:
             namespace = 0  # it has none, or is a stand-in that answers for another object
-        return Entry(value, label, steps, namespace=namespace, top=top and own)
+        return Entry(value, labels, steps, namespace=namespace, top=top and own)
 
     def _is_own(self, kind: type) -> bool:
         known = self._own_types.get(kind)
@@ -201,9 +210,11 @@ class Explorer:
         return known
 
 
-def _into_function(value: FunctionType, label: Label, entry: Entry) -> Entry | Reader | None:
+def _into_function(
+    value: FunctionType, labels: frozenset[Label], entry: Entry
+) -> Entry | Reader | None:
     if readers.has_state(value):
-        return Entry(value, label, entry.steps)
+        return Entry(value, labels, entry.steps)
     if value.__dict__:
         return readers.attributes
     # It may get attributes: looked at where code finds the function by its name.
@@ -212,12 +223,12 @@ def _into_function(value: FunctionType, label: Label, entry: Entry) -> Entry | R
 
 def of_module(module: ModuleType) -> Entry:
     """Return the entry whose members are the globals of `module`."""
-    return Entry(module.__dict__, frozenset(), DEPTH + 1, module.__dict__)
+    return Entry(module.__dict__, _ROOT, DEPTH + 1, module.__dict__)
 
 
 def of_fixture(name: str, root: list[object]) -> Entry:
     """Return the entry of a fixture's value, which is the one item of `root`."""
-    return Entry(root, frozenset((name,)), DEPTH + 1)
+    return Entry(root, frozenset((Label((name,)),)), DEPTH + 1)
 
 
 def together(looks: Sequence[Look]) -> Look:
@@ -241,21 +252,38 @@ def together(looks: Sequence[Look]) -> Look:
     return Look(levels, {})
 
 
-def _named(entry: Entry, prints: defaultdict[Label, list[object]]) -> dict[int, Label] | None:
-    """Return the label of each member of a namespace by its identity, and note the members."""
+def _join(
+    below: dict[tuple[int, int], Entry], identity: int, way: Entry, level: Level, place: int
+) -> None:
+    """Add what is looked into next; an object that several names lead to is one entry."""
+    key = (identity, way.steps)
+    known = below.get(key)
+    if known is None or known.names is not None or way.names is not None:
+        level.followed.append(place)
+        key = key if known is None else (identity, -place)
+        below[key] = way
+    else:
+        below[key] = replace(known, labels=known.labels | way.labels)
+
+
+def _named(
+    entry: Entry, prints: defaultdict[Label, list[object]]
+) -> dict[int, frozenset[Label]] | None:
+    """Return the labels of each member of a namespace by its identity, and note the members."""
     if entry.names is None:
         return None
-    labels: dict[int, Label] = {}
-    module = None if entry.label else entry.names.get("__name__")
+    named: dict[int, frozenset[Label]] = {}
+    module = entry.names.get("__name__") if entry.labels == _ROOT else None
     for name, value in list(entry.names.items()):
         # Imports set submodules as attributes; dunder names are Python's own.
         if name[:2] == "__" or type(value) is ModuleType:
             continue
-        label = entry.label | {name}
-        prints[label].append(readers.printed(value))
+        labels = frozenset(label | {name} for label in entry.labels)
+        for label in labels:
+            prints[label].append(readers.printed(value))
         if module is None or not _is_found_elsewhere(value, module):
-            labels[id(value)] = labels.get(id(value), label) | label
-    return labels
+            named[id(value)] = named.get(id(value), _NONE) | labels
+    return named
 
 
 def _is_found_elsewhere(value: Any, module: str) -> bool:

@@ -32,6 +32,8 @@ class Need(str, Enum):
 
     CONTENT = "content"
     TEXT = "text"
+    #: Line numbers or code objects, of a test's own work: not of what it leaves behind.
+    POSITIONS = "positions"
     LISTING = "listing"
     EXISTS = "exists"
     STAT = "stat"

@@ -149,7 +149,7 @@ class Selector:
         for name, test in self._records.tests.items():
             if name in never_run:
                 continue
-            found = list(reasons.get(test.segment, {}))
+            found = [*reasons.get(test.segment, {}), *self._moved(test.segment)]
             if name in new_modules:
                 found.append(new_modules[name])
             if test.status == "failed":
@@ -162,6 +162,20 @@ class Selector:
                 selected[name] = tuple(found)
         unaffected = self._records.tests.keys() - selected.keys() - never_run
         return Selection(selected, frozenset(unaffected), never_run)
+
+    def _moved(self, segment: int) -> list[str]:
+        """Return the changed files whose line numbers or code objects the test looks at."""
+        known = self._records.segments.get(segment)
+        numbers = known.needs if known else ()
+        return [self._position_reasons[one] for one in numbers if one in self._position_reasons]
+
+    @cached_property
+    def _position_reasons(self) -> dict[int, str]:
+        return {
+            number: reason
+            for number, need in self._records.needs.items()
+            if need.need is Need.POSITIONS and (reason := self._need_reason(need))
+        }
 
     def _never_run(self) -> frozenset[str]:
         """Return the tests that the project's own settings leave out, as when that was noted."""
@@ -195,7 +209,8 @@ class Selector:
         needs = {
             number: reason
             for number, need in self._records.needs.items()
-            if (reason := self._need_reason(need))
+            # What a test looks at itself is not handed on to users of what it left behind.
+            if need.need is not Need.POSITIONS and (reason := self._need_reason(need))
         }
         blocks = {
             number: changed
