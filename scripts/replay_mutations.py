@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mutations import Mutation, Project, choose
-from replay_suite import ROOT, TIMED_OUT, Result, Source, Suite, prepare
+from replay_suite import ROOT, TIMED_OUT, Result, Snapshot, Source, Suite, prepare
 
 #: testmon cannot run without pytest's cache, and selects nothing where addopts has -m.
 TESTMON = ("--testmon", "--testmon-forceselect")
@@ -109,18 +109,24 @@ def _check_recording(suite: Suite, option: str, full: Result, recorded: Result) 
 def replay(baseline: Baseline, index: int, mutation: Mutation) -> Outcome:
     """Make one change, run all tests, let both options select, and take the change back."""
     suite, saved = baseline.suite, baseline.saved
+    before = Snapshot(suite.root)
     undo = mutation.apply(suite.root)
+    # The tests of a broken project may write anywhere in it.
+    changed = Snapshot(suite.root)
     try:
         full = suite.run(FULL, baseline.limit_seconds)
         if full.exit_code == TIMED_OUT:
             return Outcome(index, mutation.kind, mutation.what, 0, [], 0, 0, 0, 0, 0, HANGS)
         limit = 2 * baseline.limit_seconds
+        changed.restore()
         suite.restore(saved / "impact")
         impact = suite.run(IMPACT, limit)
+        changed.restore()
         suite.restore(saved / "testmon")
         testmon = suite.select(baseline.testmon, limit)
     finally:
         undo()
+        before.restore()
     return Outcome(
         index,
         mutation.kind,

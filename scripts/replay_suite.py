@@ -112,6 +112,32 @@ class Suite:
         _copy_store(place, self.root)
 
 
+class Snapshot:
+    """The files of a project, to be put back after tests of a broken project wrote into it."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._files = {path: path.read_bytes() for path in self._paths()}
+
+    def restore(self) -> None:
+        """Bring every file back, and remove those that are new."""
+        for path in self._paths():
+            if path not in self._files:
+                path.unlink()
+        for path, content in self._files.items():
+            if not path.is_file() or path.read_bytes() != content:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+
+    def _paths(self) -> list[Path]:
+        skipped = {*STORE, "__pycache__", ".pytest_cache", ".hypothesis"}
+        return [
+            path
+            for path in self._root.rglob("*")
+            if path.is_file() and not skipped.intersection(path.relative_to(self._root).parts)
+        ]
+
+
 def _copy_store(source: Path, target: Path) -> None:
     for name in STORE:
         if (source / name).is_dir():
