@@ -150,9 +150,7 @@ def selected(project: Project) -> set[str]:
     (one,) = data.values()
     assert not one["unknown"], one
     print(json.dumps(one, indent=1))  # shown where the test fails
-    names = {test.partition("::")[2] for test in one["selected"]}
-    assert "test_always" in names
-    return names - {"test_always"}
+    return {test.partition("::")[2] for test in one["selected"]} - {"test_always"}
 
 
 @pytest.mark.parametrize(
@@ -252,6 +250,59 @@ def test_coverage_is_what_it_is_without_records(recorded: Project) -> None:
         reports.append(data["files"]["app.py"])
         (recorded.root / "cov.json").unlink()
     assert reports[0] == reports[1]
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_keyword_that_fits_nothing_is_no_pass(recorded: Project, workers: str) -> None:
+    """A mistyped -k ends as with plain pytest; one that fits tests without a change passes."""
+    assert impact(recorded, "-n", workers, "-k", "no_such_test").exit_code == 5
+    done = impact(recorded, "-n", workers, "-k", "test_settings_again")
+    assert done.exit_code == 0, done.output
+    assert "paceline impact: 0 tests ran" in done.output
+
+
+def test_tests_that_addopts_leaves_out(tmp_path: Path) -> None:
+    """They make no run necessary, run when they are asked for, and once their mark is gone."""
+    project = Project(tmp_path / "work")
+    body = """
+        import pytest
+        {mark}
+        def test_slow(): assert True
+        def test_quick(): assert True
+    """
+    project.write(
+        {
+            "pytest.ini": "[pytest]\nmarkers = slow\naddopts = -m 'not slow'\n",
+            "tests/test_it.py": body.format(mark="@pytest.mark.slow"),
+        }
+    )
+    assert "1 tests ran" in impact(project).output
+    assert selected(project) == set()
+    assert "0 tests ran" in impact(project).output
+    assert "1 passed" in impact(project, "-m", "slow").output
+    project.write({"tests/test_it.py": body.format(mark="")})
+    assert "test_slow" in impact(project).output
+
+
+def test_inputs_of_a_group(tmp_path: Path) -> None:
+    """A file that a group declares selects its tests; a mistake in the table is an error."""
+    table = '[tool.paceline.groups.unit]\npaths = ["tests/unit"]\n{inputs}\n'
+    project = Project(tmp_path / "work")
+    project.write(
+        {
+            "pyproject.toml": table.format(inputs='inputs = ["deploy/*.yaml"]'),
+            "deploy/app.yaml": "replicas: 1\n",
+            "tests/unit/test_unit.py": "def test_unit(): assert True\n",
+            "tests/other/test_other.py": "def test_other(): assert True\n",
+        }
+    )
+    assert impact(project).exit_code == 0
+    project.write({"deploy/app.yaml": "replicas: 2\n"})
+    assert selected(project) == {"test_unit"}
+    project.write({"pyproject.toml": table.format(inputs='input = ["deploy/*.yaml"]')})
+    wrong = impact(project)
+    assert wrong.exit_code == 4
+    assert "inputs" in wrong.output
 
 
 def test_the_audit_finds_an_escape(tmp_path: Path) -> None:
