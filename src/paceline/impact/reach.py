@@ -17,7 +17,7 @@ from types import FunctionType, ModuleType
 from typing import Any, Final
 
 from paceline.impact import readers
-from paceline.impact.readers import CONTAINERS, OPAQUE, READERS, WRAPPERS, Reader
+from paceline.impact.readers import CONTAINERS, OPAQUE, READERS, WRAPPERS, Reader, Reading
 
 #: Steps from a global or an attribute of one: its items, their attributes ...
 DEPTH: Final = 3
@@ -49,7 +49,7 @@ class Level:
     identities: bytes
     followed: list[int] = field(default_factory=list)
     readers: dict[Reader, list[int]] = field(default_factory=dict)
-    readings: dict[Reader, list[object]] = field(default_factory=dict)
+    readings: dict[Reader, Reading] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,7 +142,7 @@ class Explorer:
                 else:
                     reading = way([value])
                     level.readers.setdefault(way, []).append(place)
-                    level.readings.setdefault(way, []).extend(reading)
+                    level.readings[way] = readers.joined(level.readings.get(way), reading)
                     for label in fresh:
                         prints[label] += readers.shown(value, reading)
         return level, list(below.values())
@@ -239,13 +239,13 @@ def together(looks: Sequence[Look]) -> Look:
         parts = [look.levels[number] for look in looks if number < len(look.levels)]
         followed: list[int] = []
         places: dict[Reader, list[int]] = {}
-        readings: dict[Reader, list[object]] = {}
+        readings: dict[Reader, Reading] = {}
         start = 0
         for part in parts:
             followed += [start + place for place in part.followed]
             for read, there in part.readers.items():
                 places.setdefault(read, []).extend(start + place for place in there)
-                readings.setdefault(read, []).extend(part.readings[read])
+                readings[read] = readers.joined(readings.get(read), part.readings[read])
             start += len(part.identities) // readers.ADDRESS_BYTES
         identities = b"".join(part.identities for part in parts)
         levels.append(Level(identities, followed, places, readings))

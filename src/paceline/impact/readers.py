@@ -29,7 +29,8 @@ from types import (
 from typing import Any, Final
 
 #: Returns what references do not show of objects, as plain values and identities.
-Reader = Callable[[list[Any]], list[object]]
+Reading = list[object] | bytes
+Reader = Callable[[list[Any]], Reading]
 
 #: Containers with more members are followed no further; size and last member count.
 LARGEST: Final = 1000
@@ -93,15 +94,15 @@ def is_namespace_of_module(value: dict[object, object]) -> bool:
     return "__builtins__" in value or value is _BUILTINS
 
 
-def _items(dicts: list[dict[object, object]]) -> list[object]:
+def _items(dicts: list[dict[object, object]]) -> bytes:
     # References of a dict do not show its keys.
-    return list(addresses(identities([part for one in dicts for part in (*one, *one.values())])))
+    return identities([part for one in dicts for part in (*one, *one.values())])
 
 
-def attributes(objects: list[Any]) -> list[object]:
+def attributes(objects: list[Any]) -> bytes:
     """Read what the attributes of functions, or of this thread in a local, are."""
     values = [value for one in objects for value in one.__dict__.values()]
-    return list(addresses(identities(values)))
+    return identities(values)
 
 
 def attribute_counts(functions: list[FunctionType]) -> list[object]:
@@ -148,9 +149,18 @@ READERS: Final[dict[type, Reader]] = {
 }
 
 
-def shown(value: Any, reading: list[object]) -> list[object]:
+def shown(value: Any, reading: Reading) -> list[object]:
     """Return what is compared by name: equal plain values are equal, whichever object."""
-    return list(value.items()) if type(value) is dict and len(value) <= LARGEST else reading
+    if type(value) is dict and len(value) <= LARGEST:
+        return list(value.items())
+    return [reading] if isinstance(reading, bytes) else reading
+
+
+def joined(first: Reading | None, second: Reading) -> Reading:
+    """Return what a reader gives for the objects of two readings together."""
+    if isinstance(first, bytes) and isinstance(second, bytes):
+        return first + second
+    return second if first is None else [*first, *second]
 
 
 def has_state(function: FunctionType) -> bool:

@@ -140,7 +140,7 @@ class Impact:
         self.imports.on_imported = self.hooks.state.add
         config.pluginmanager.register(self.hooks, "paceline-segments")
         self.hooks.start()
-        share_trace(config, self.recorder, self.tracer)
+        share_trace(config, self.watch, self.tracer)
         distributed = getattr(config.option, "dist", "no") != "no"
         if is_worker(config):
             given = config.workerinput[INPUT]  # type: ignore[attr-defined]

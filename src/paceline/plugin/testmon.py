@@ -15,6 +15,7 @@ import pytest
 from paceline import console
 from paceline.impact.recorder import Kind, Recorder, Segment
 from paceline.impact.tracer import Tracer, lines
+from paceline.impact.watch import Watch
 
 #: What testmon returns for a batch: test, then file, then the lines that ran.
 Batch = dict[str, dict[str, Any]]
@@ -174,7 +175,7 @@ class Batches:
         self.flush()
 
 
-def share_trace(config: pytest.Config, recorder: Recorder, tracer: Tracer) -> None:
+def share_trace(config: pytest.Config, watch: Watch, tracer: Tracer) -> None:
     """Let testmon record from `recorder`, and neither select nor sort."""
     data = getattr(config, "testmon_data", None)
     if data is not None:
@@ -182,21 +183,21 @@ def share_trace(config: pytest.Config, recorder: Recorder, tracer: Tracer) -> No
         if not isinstance(testmon_core.create_fingerprint, _Fingerprints):
             fingerprints = _Fingerprints(testmon_core.create_fingerprint)
             testmon_core.create_fingerprint = fingerprints  # type: ignore[attr-defined]
-        data.get_tests_fingerprints = _untraced(data.get_tests_fingerprints, tracer)
+        data.get_tests_fingerprints = _unrecorded(data.get_tests_fingerprints, watch, tracer)
         batches = Batches(data.save_test_execution_file_fps, tracer)
         data.save_test_execution_file_fps = batches.add
         config.pluginmanager.register(batches, "paceline-testmon-batches")
     collect = config.pluginmanager.get_plugin("TestmonCollect")
     if collect is not None:
-        collect.testmon = SharedTrace(recorder, str(config.rootpath), tracer)
+        collect.testmon = SharedTrace(watch.recorder, str(config.rootpath), tracer)
     select = config.pluginmanager.get_plugin("TestmonSelect")
     if select is not None:
         config.pluginmanager.unregister(select)
 
 
-def _untraced(original: Callable[..., Any], tracer: Tracer) -> Callable[..., Any]:
+def _unrecorded(original: Callable[..., Any], watch: Watch, tracer: Tracer) -> Callable[..., Any]:
     def call(*args: Any, **options: Any) -> Any:
-        with tracer.aside():
+        with watch.aside(), tracer.aside():
             return original(*args, **options)
 
     return call
