@@ -304,7 +304,8 @@ groups.unit.shards   = 3       # pyproject.toml
 groups.unit.workers  = "auto"  # default
 groups.unit.timeout  = "auto"  # default
 groups.unit.prepush  = true    # default
-groups.unit.services = []      # default"""
+groups.unit.services = []      # default
+groups.unit.inputs   = []      # default"""
     )
     assert blocks[2].endswith("\n# not set up: no [tool.ruff] in pyproject.toml")
     content = json.loads(as_json(config))
