@@ -243,7 +243,8 @@ def _content(root: Path, folder: Path) -> dict[str, str] | None:
         return None
     index, objects = paths.splitlines()
     if Path(index).is_file():
-        shutil.copyfile(index, folder / "index")
+        # With its time: by that git knows which files may have changed within the same second.
+        shutil.copy2(index, folder / "index")
     (folder / "objects").mkdir()
     env = {
         "GIT_INDEX_FILE": str(folder / "index"),
