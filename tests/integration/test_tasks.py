@@ -79,7 +79,8 @@ def test_a_plan_from_files(project: Project) -> None:
     project.write({"ids.txt": "a\nb\nc\n", "times.json": '{"a": 2.0, "b": 1.0, "c": 1.0}'})
     options = ["--tests", "ids.txt", "--durations", "times.json", "--shards", "2", "--json"]
     data = json.loads(succeeds(project.invoke("plan", *options)))
-    keys = {"version", "group", "digest", "shards", "bound", "ratio", "moved"}
+    keys = {"version", "group", "digest", "collected", "durations"}
+    keys |= {"shards", "bound", "ratio", "moved"}
     assert data.keys() == keys
     assert sorted(sorted(shard["tests"]) for shard in data["shards"]) == [["a"], ["b", "c"]]
     project.write({"plan.json": json.dumps(data)})

@@ -24,7 +24,8 @@ _LEFTOVERS: Final = (".coverage", ".testmondata", "coverage.xml", "coverage.json
 #: Device and process files have no content of their own.
 _SYSTEM: Final = ("/dev/", "/proc/", "/sys/", "/run/")
 
-_HERE: Final = str(Path(__file__).resolve().parents[1]) + os.sep
+#: Where Paceline itself lies.
+PACKAGE: Final = str(Path(__file__).resolve().parents[1]) + os.sep
 
 
 class Scope:
@@ -44,7 +45,7 @@ class Scope:
         if path.startswith(self._installed) or path.startswith(_SYSTEM):
             return False
         inside = path.startswith(self._inside)
-        if not inside and path.startswith(_HERE):
+        if not inside and path.startswith(PACKAGE):
             return False
         parts = path[len(self._inside) :].split(os.sep) if inside else path.split(os.sep)
         return not CACHES.intersection(parts) and not parts[-1].startswith(_LEFTOVERS)

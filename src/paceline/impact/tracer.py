@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from paceline.errors import MissingTool
 from paceline.impact.recorder import Recorder, Segment
+from paceline.impact.scope import PACKAGE
 
 #: Cores that see every test, not only the first that reaches a line.
 COMPLETE_CORES: Final = ("CTracer", "PyTracer")
@@ -152,7 +153,9 @@ class Tracer:
                     continue
                 measured = self._measured and self._accepted.get(name, True)
                 code = segment.code if measured else segment.early
-                if name in code:
+                if name.startswith(PACKAGE) and not self._wanted(name):
+                    pass  # our own work, where someone measures that
+                elif name in code:
                     code[name] |= seen
                 else:
                     code[name] = set(seen)
