@@ -162,13 +162,10 @@ def files(root: Path) -> list[str]:
     ]
 
 
-def marking(root: Path) -> str:
-    """Return the digest of all that can give a test a mark: code and configuration."""
-    parts = [
-        f"{name}\0{content(str(root / name))}"
-        for name in files(root)
-        if name.endswith((".py", ".toml", ".ini", ".cfg"))
-    ]
+def marking(root: Path, environ: Mapping[str, str]) -> str:
+    """Return the digest of all that can give or take a mark: every file and variable."""
+    parts = [f"{name}\0{content(str(root / name))}" for name in files(root)]
+    parts.append(variable(ALL_VARIABLES, environ))
     return digest("\0".join(parts).encode("utf-8", "surrogateescape"))
 
 

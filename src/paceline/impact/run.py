@@ -109,7 +109,7 @@ class Run:
                 keep(connection, stored, coverage, builder, self.scope.root)
             saving.settle_files(connection, number, collected, complete, partial)
             if never_run:
-                now = NEVER_RUN + inputs.marking(self.scope.root)
+                now = NEVER_RUN + inputs.marking(self.scope.root, os.environ)
                 records.mark(connection, number, never_run, now)
             saving.clean(connection, number)
 

@@ -181,7 +181,7 @@ class Selector:
         """Return the tests that the project's own settings leave out, as when that was noted."""
         tests = self._records.tests.items()
         noted = {name: test.status for name, test in tests if test.status.startswith(NEVER_RUN)}
-        now = NEVER_RUN + inputs.marking(self._project.root) if noted else ""
+        now = NEVER_RUN + inputs.marking(self._project.root, self._project.environ) if noted else ""
         return frozenset(name for name, status in noted.items() if status == now)
 
     def overrules(self, test: str) -> bool:

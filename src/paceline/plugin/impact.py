@@ -250,7 +250,7 @@ class Impact:
         with self.watch.aside():
             self._declared.update(declarations(items, self.root))
         if not config.option.paceline_result:
-            if self.hooks is not None and not self._narrowed:
+            if self.hooks is not None and config.option.markexpr and not self._narrowed:
                 self._never_run = {*self.hooks.collected} - {item.nodeid for item in items}
             self.leave_out(config, items)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 
@@ -12,6 +14,8 @@ def is_narrowed(config: pytest.Config) -> bool:
     """
     option = config.option
     chosen = ("keyword", "lf", "deselect", "stepwise")
+    if os.environ.get("PYTEST_ADDOPTS"):
+        return True  # what stands there holds for this run only
     return any(getattr(option, name, None) for name in chosen) or any(
         argument.startswith("-m") for argument in map(str, config.invocation_params.args)
     )
