@@ -339,16 +339,16 @@ def apply(project: Project, changes: list[tuple[str, ...]]) -> None:
             edit(project, *change)
 
 
-#: Of these edits it is tried that they do the same with xdist, and to lines alone.
-SOME = ("a comment", "moved", "another branch", "import-time code", "the maker of state deleted")
-
 
 @pytest.mark.parametrize(
     ("options", "names"),
     [
         (("--cov-branch",), tuple(EDITS)),
-        (("--cov-branch", "-n", "2", "--dist", "loadfile"), SOME),
-        ((), SOME),
+        (
+            ("--cov-branch", "-n", "2", "--dist", "loadfile"),
+            ("moved", "another branch", "the maker of state deleted"),
+        ),
+        ((), ("another branch", "import-time code")),
     ],
 )
 def test_edits_one_after_another(
