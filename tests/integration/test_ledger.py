@@ -339,7 +339,6 @@ def apply(project: Project, changes: list[tuple[str, ...]]) -> None:
             edit(project, *change)
 
 
-
 @pytest.mark.parametrize(
     ("options", "names"),
     [
