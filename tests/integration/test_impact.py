@@ -205,7 +205,8 @@ def test_a_run_leaves_out_the_rest(recorded: Project) -> None:
         done = impact(recorded, *options)
         assert done.exit_code == 0, done.output
         assert "paceline impact: 1 tests ran, 14 unaffected" in done.output
-        assert "test_always: cannot see through: marked to run always" in done.output
+        # Where a run was narrowed before, it also was not finished last time.
+        assert re.search(r"test_always: .*cannot see through: marked to run always", done.output)
 
 
 def test_a_variable_selects_who_read_it(recorded: Project) -> None:

@@ -274,13 +274,14 @@ def project(tmp_path: Path) -> Project:
 
 #: Edits one after another: name, and calls of edit(), remove() or rename().
 EDITS: Mapping[str, list[tuple[str, ...]]] = {
-    "a comment": [("app/core.py", "LIMIT = 3\n", "# Why.\n\nLIMIT = 3\n")],
-    "reformatted": [
+    "a comment, a docstring, and formatted anew": [
+        ("app/core.py", "LIMIT = 3\n", "# Why.\n\nLIMIT = 3\n"),
+        ("app/core.py", '"""Say how large."""', '"""Say.\n\n    And why.\n    """'),
         (
             "app/core.py",
             "value > LIMIT and (\n        value < 100\n    ):",
             "value > LIMIT and (value < 100):",
-        )
+        ),
     ],
     "moved": [
         ("app/core.py", "def nobody():\n    return [item for item in range(3)]\n", ""),
@@ -290,34 +291,29 @@ EDITS: Mapping[str, list[tuple[str, ...]]] = {
             "def nobody():\n    return [item for item in range(3)]\n\n\nclass Shape:",
         ),
     ],
-    "a docstring": [("app/core.py", '"""Say how large."""', '"""Say.\n\n    And why.\n    """')],
     "another branch": [("app/core.py", "            if total > 20:", "            if total > 25:")],
-    "a line inserted": [
-        ("app/core.py", "    return 10 / value", "    value += 0\n        return 10 / value")
-    ],
-    "a function added": [
-        ("app/late.py", "def answer", "def unused():\n    return 1\n\n\ndef answer")
+    "lines and a function added": [
+        ("app/core.py", "    return 10 / value", "    value += 0\n        return 10 / value"),
+        ("app/late.py", "def answer", "def unused():\n    return 1\n\n\ndef answer"),
     ],
     "a function divided": [
         ("app/core.py", "def name(text): return", "def name(text):\n        return")
     ],
     "import-time code": [("app/late.py", 'WORDS = ["a"]', 'WORDS = ["b"]')],
-    "a test deleted": [
-        ("tests/test_core.py", 'def test_small():\n    assert core.plain(1) == "small"\n', "")
+    "tests deleted, the maker of state too": [
+        ("tests/test_core.py", 'def test_small():\n    assert core.plain(1) == "small"\n', ""),
+        ("tests/test_core.py", "def test_times_first():\n    assert core.times(4) == 8\n", ""),
     ],
-    "the maker of state deleted": [
-        ("tests/test_core.py", "def test_times_first():\n    assert core.times(4) == 8\n", "")
-    ],
-    "a test added": [
+    "a test added, and its file renamed": [
         (
             "tests/test_other.py",
             "def test_greet",
             "def test_nobody():\n    assert not other.greet('')[5:]\n\n\ndef test_greet",
-        )
+        ),
+        ("rename", "tests/test_other.py", "tests/test_others.py"),
     ],
-    "a test file renamed": [("rename", "tests/test_other.py", "tests/test_others.py")],
-    "a test file deleted": [("remove", "tests/test_others.py")],
-    "a module renamed": [
+    "a module renamed, a test file deleted": [
+        ("remove", "tests/test_others.py"),
         ("rename", "app/late.py", "app/later.py"),
         (
             "app/core.py",
@@ -345,7 +341,7 @@ def apply(project: Project, changes: list[tuple[str, ...]]) -> None:
         (("--cov-branch",), tuple(EDITS)),
         (
             ("--cov-branch", "-n", "2", "--dist", "loadfile"),
-            ("moved", "another branch", "the maker of state deleted"),
+            ("moved", "tests deleted, the maker of state too"),
         ),
         ((), ("another branch", "import-time code")),
     ],
@@ -365,7 +361,7 @@ def test_edits_one_after_another(
         if "carried over" not in result.output:
             everything.add(name)
     # The first divides a line that is imported for every test, the second renames a module.
-    assert everything <= {"a function divided", "a module renamed"}
+    assert everything <= {"a function divided", "a module renamed, a test file deleted"}
 
 
 def test_a_damaged_ledger_runs_everything(project: Project) -> None:

@@ -38,9 +38,9 @@ def jinja2(tmp_path: Path) -> Project:
 
 
 def test_jinja2_needs_no_configuration(jinja2: Project) -> None:
-    """The whole suite, three shards, their proof and the pre-push flow all succeed."""
-    shards = [("-s", "tests-unit", "--", "--shard", f"{index}/3") for index in (1, 2, 3)]
-    for arguments in [("-s", "tests-unit"), *shards, ("-s", "coverage")]:
+    """Two shards, their proof and the pre-push flow all succeed."""
+    shards = [("-s", "tests-unit", "--", "--shard", f"{index}/2") for index in (1, 2)]
+    for arguments in [*shards, ("-s", "coverage")]:
         done = jinja2.nox(*arguments)
         assert done.exit_code == 0, done.output
     done = jinja2.invoke("prepush")

@@ -19,6 +19,7 @@ from paceline.coverage import ledger
 from paceline.coverage.ledger import Arc, Ledger, Settings
 from paceline.coverage.remapping import Remap, Unmatched, remap
 from paceline.impact import inputs
+from paceline.impact.links import import_places
 from paceline.impact.recorder import Kind
 from paceline.impact.records import Records, SegmentRecord
 
@@ -53,7 +54,7 @@ class Carrier:
         self._ledger = stored
         self._settings = settings
         self._root = root
-        self._imports = known.imports()
+        self._imports = import_places(known.segments)
         self._maps: dict[int, Remap | None] = {}
 
     def obstacles(self, tests: Iterable[str]) -> dict[str, str]:

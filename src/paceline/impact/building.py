@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from paceline.impact import inputs, source
 from paceline.impact.children import reads_named_files_only
+from paceline.impact.links import import_places, own_parts, reachable, reaching
 from paceline.impact.recorder import Kind, Need
 from paceline.impact.recording import RawSegment, RawTest, Recording
 from paceline.impact.records import NeedRecord, SourceRecord
@@ -19,45 +20,6 @@ from paceline.impact.scope import Scope
 def _is_test_code(path: str) -> bool:
     name = path.rpartition("/")[2]
     return name.startswith(("test_", "conftest")) or name.endswith("_test.py")
-
-
-def import_places(nodes: Sequence[Node]) -> dict[str, int]:
-    """Return the place of each module's import segment."""
-    return {node.name: number for number, node in enumerate(nodes) if node.kind is Kind.IMPORT}
-
-
-def reachable(starts: Iterable[int], nodes: Sequence[Node], by_path: Mapping[str, int]) -> set[int]:
-    """Return the places of all segments that those at `starts` build on, themselves too."""
-    found: set[int] = set()
-    queue = list(starts)
-    while queue:
-        place = queue.pop()
-        if place not in found:
-            found.add(place)
-            queue += nodes[place].links
-            queue += [by_path[path] for path in nodes[place].imports if path in by_path]
-    return found
-
-
-def reaching(
-    wanted: Callable[[Node], bool], nodes: Sequence[Node], by_path: Mapping[str, int]
-) -> set[int]:
-    """Return the places of all segments that build on one that is `wanted`."""
-    users: defaultdict[int, list[int]] = defaultdict(list)
-    for place, node in enumerate(nodes):
-        for link in node.links:
-            users[link].append(place)
-        for path in node.imports:
-            if path in by_path:
-                users[by_path[path]].append(place)
-    found: set[int] = set()
-    queue = [place for place, node in enumerate(nodes) if wanted(node)]
-    while queue:
-        place = queue.pop()
-        if place not in found:
-            found.add(place)
-            queue += users[place]
-    return found
 
 
 class Node:
@@ -78,8 +40,10 @@ class Node:
         #: What the project's own coverage measured.
         self.measured: dict[SourceRecord, set[tuple[int, int]]] = {}
         self.disturbed: set[str] = set()
-        #: Whether its code looks at line numbers or code objects.
-        self.reads_positions = False
+        #: Whether its code looks at frames or tracebacks: at lines of the code that runs.
+        self.sees_lines = False
+        #: Whether it looks at source text or code objects, which need not be of what runs.
+        self.sees_texts = False
         #: Programs that were started and cannot be recorded.
         self.programs: set[str] = set()
 
@@ -96,7 +60,8 @@ class Node:
         self.unseen |= other.unseen
         self.disturbed |= other.disturbed
         self.programs |= other.programs
-        self.reads_positions |= other.reads_positions
+        self.sees_lines |= other.sees_lines
+        self.sees_texts |= other.sees_texts
         self.failed &= other.failed
         for source_record, arcs in other.measured.items():
             self.measured.setdefault(source_record, set()).update(arcs)
@@ -122,17 +87,36 @@ def is_own_work(path: str, written: Collection[str]) -> bool:
 
 _STATE = RawSegment(Kind.STATE, "state", {}, {}, (), (), (), (), (), ())
 
-#: What code mentions that looks at line numbers, source text or code objects.
-READS_POSITIONS = frozenset(
+#: What code mentions that looks at frames or tracebacks, which are of code that runs.
+SEES_LINES = frozenset(
     (
-        "co_firstlineno", "tb_lineno", "f_lineno", "co_lines", "co_positions", "co_code",
-        "co_consts", "__code__", "getsource", "getsourcelines", "getsourcefile", "findsource",
-        "getframeinfo", "getinnerframes", "getouterframes", "currentframe", "_getframe",
-        "extract_stack", "extract_tb", "format_exc", "format_exception", "format_stack",
-        "format_tb", "print_exc", "print_exception", "print_stack", "walk_tb", "walk_stack",
-        "TracebackException", "StackSummary", "getlineno", "dis",
+        "tb_lineno", "f_lineno", "tb_lasti", "f_lasti", "getframeinfo", "getinnerframes",
+        "getouterframes", "currentframe", "_getframe", "extract_stack", "extract_tb",
+        "format_exc", "format_exception", "format_stack", "format_tb", "print_exc",
+        "print_exception", "print_stack", "walk_tb", "walk_stack", "TracebackException",
+        "StackSummary", "caplog",
     )
 )  # fmt: skip
+
+#: What code mentions that looks at source text or code objects, of whatever function.
+SEES_TEXTS = frozenset(
+    (
+        "co_firstlineno", "co_lines", "co_linetable", "co_lnotab", "co_positions", "co_code",
+        "co_consts", "__code__", "getsource", "getsourcelines", "getsourcefile", "findsource",
+        "getlineno", "dis",
+    )
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Looks:
+    """The lines of a file that look at lines of running code, and at texts."""
+
+    lines: frozenset[int] = frozenset()
+    texts: frozenset[int] = frozenset()
+
+
+_NO_LOOKS = _Looks()
 
 
 class _Owners(dict[tuple[int, int], int]):
@@ -161,7 +145,7 @@ class Builder:
         self._values: dict[tuple[Need, str], str] = {}
         self._written: set[str] = set()
         self._owners: dict[tuple[str, bool], _Owners] = {}
-        self._reading_positions: dict[str, frozenset[int]] = {}
+        self._looks: dict[str, _Looks] = {}
 
     def build(
         self, recordings: Sequence[Recording], declared: Mapping[str, Declared]
@@ -181,8 +165,9 @@ class Builder:
                 self._fill(nodes[place], raw, one, offsets)
             self._link_state(one, start, nodes)
             tests += [(test, start + test.segment) for test in one.tests]
-        self._add_texts(nodes, tests)
-        self._declare(nodes, tests, declared)
+        segments = dict(enumerate(nodes))
+        self._add_texts(segments, tests)
+        self._declare(segments, tests, declared)
         return nodes, tests
 
     def _name(self, raw: RawSegment) -> str:
@@ -203,6 +188,8 @@ class Builder:
         for code in (raw.code, raw.early):
             for path, arcs in code.items():
                 self._add_code(node, path, arcs)
+        if node.kind is Kind.IMPORT and node.failed:
+            self._add_text(node)  # its lines are in the traceback
         for path, arcs in raw.code.items():
             if (record := self.source(path)) is not None:
                 node.measured.setdefault(record, set()).update(arcs)
@@ -240,13 +227,37 @@ class Builder:
         bits = self._executed(record, arcs, importing=importing)
         node.blocks[record] |= bits
         for index in source.indices(bits):
-            names = record.source.blocks[index].names
             if index:
-                node.names |= names
-            if index in self._positions(record):
-                node.reads_positions |= bool(index)
-                if not index and importing:
-                    node.needs.add(NeedRecord(Need.TEXT, record.path, record.sha))
+                node.names |= record.source.blocks[index].names
+        looks = self._looks.get(path, _NO_LOOKS)
+        if looks is not _NO_LOOKS:
+            self._add_looks(node, record, looks, arcs, importing=importing)
+
+    def _add_looks(
+        self,
+        node: Node,
+        record: SourceRecord,
+        looks: _Looks,
+        arcs: Sequence[tuple[int, int]],
+        *,
+        importing: bool,
+    ) -> None:
+        """Note what the lines that ran look at: texts, or lines of running code."""
+        lines = {abs(line) for arc in arcs for line in arc if line}
+        owners = record.source.owners(importing=importing) if record.source else {}
+        inside = {line for line in lines if owners.get(line, 1) != 1}
+        node.sees_texts |= not looks.texts.isdisjoint(inside)
+        node.sees_lines |= not looks.lines.isdisjoint(inside)
+        at_import = importing and not (looks.lines | looks.texts).isdisjoint(lines - inside)
+        # The module that is being imported is on the stack of all that it calls.
+        if at_import or (node.kind is Kind.IMPORT and not looks.lines.isdisjoint(inside)):
+            self._add_text(node)
+
+    def _add_text(self, node: Node) -> None:
+        """Let an import depend on the text of its module."""
+        record = self.source(os.path.join(self._scope.root, node.name))
+        if record is not None:
+            node.needs.add(NeedRecord(Need.TEXT, record.path, record.sha))
 
     def _executed(
         self, record: SourceRecord, arcs: Sequence[tuple[int, int]], *, importing: bool
@@ -261,16 +272,6 @@ class Builder:
         for arc in arcs:
             bits |= owners[arc]
         return bits
-
-    def _positions(self, record: SourceRecord) -> frozenset[int]:
-        """Return the blocks of a file that look at line numbers, source text or code objects."""
-        if record.path not in self._reading_positions:
-            words = READS_POSITIONS | ({"lineno"} if _is_test_code(record.path) else set())
-            blocks = record.source.blocks if record.source else ()
-            self._reading_positions[record.path] = frozenset(
-                index for index, block in enumerate(blocks) if block.names & words
-            )
-        return self._reading_positions[record.path]
 
     def source(self, path: str) -> SourceRecord | None:
         """Return the present version of the file at `path`, None if it is gone."""
@@ -287,6 +288,13 @@ class Builder:
         if self._values.get((Need.CONTENT, path), sha) != sha:
             self._disturbed |= {path}
         parsed = source.parse(text) if path.endswith((".py", ".pyw")) else None
+        blocks = parsed.blocks if parsed else ()
+        names = frozenset[str]().union(*(block.names for block in blocks))
+        seen = SEES_LINES | ({"lineno"} if _is_test_code(path) else set())
+        if names & (seen | SEES_TEXTS):
+            self._looks[path] = _Looks(
+                source.mentioning(text, seen), source.mentioning(text, SEES_TEXTS)
+            )
         return SourceRecord(self._scope.relative(path), sha, parsed)
 
     def _add_need(self, node: Node, need: Need, name: str) -> None:
@@ -326,16 +334,14 @@ class Builder:
                 names |= nodes[link].names
         return names
 
-    def _add_texts(self, nodes: Sequence[Node], tests: Sequence[tuple[RawTest, int]]) -> None:
-        """Let tests that look at positions or code objects depend on the text of their sources."""
+    def _add_texts(self, nodes: Mapping[int, Node], tests: Sequence[tuple[RawTest, int]]) -> None:
+        """Let tests that look at texts depend on those of all their sources."""
         by_path = import_places(nodes)
         for _, place in tests:
             # Its own code, its fixtures, its children; what left state for it looked earlier.
-            parts = [nodes[place], *(nodes[link] for link in nodes[place].links)]
-            if not any(
-                part.reads_positions and part.kind not in (Kind.IMPORT, Kind.STATE)
-                for part in parts
-            ):
+            parts = own_parts(place, nodes)
+            nodes[place].sees_lines = any(part.sees_lines for part in parts)
+            if not any(part.sees_texts for part in parts):
                 continue
             reached = reachable([place], nodes, by_path)
             nodes[place].needs |= {
@@ -346,7 +352,7 @@ class Builder:
 
     def _declare(
         self,
-        nodes: Sequence[Node],
+        nodes: Mapping[int, Node],
         tests: Sequence[tuple[RawTest, int]],
         declared: Mapping[str, Declared],
     ) -> None:

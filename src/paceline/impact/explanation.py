@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from paceline.impact.inputs import ALL_VARIABLES
+from paceline.impact.links import import_places, reachable
 from paceline.impact.recorder import Kind, Need
 from paceline.impact.records import Records
 
 _SAID: Mapping[Need, str] = {
     Need.CONTENT: "reads",
     Need.TEXT: "looks at the text of",
-    Need.POSITIONS: "looks at line numbers or code of",
+    Need.POSITIONS: "looks at source text or code objects of",
     Need.LISTING: "lists",
     Need.EXISTS: "asks for",
     Need.STAT: "asks for the size of",
@@ -39,20 +40,12 @@ def explain(records: Records, test: str) -> Explanation | None:
     record = records.tests.get(test)
     if record is None:
         return None
-    by_path = records.imports()
     runs: set[str] = set()
     imports: set[str] = set()
     said: set[str] = set()
     unseen: set[str] = set()
-    queue, seen = [record.segment], set()
-    while queue:
-        number = queue.pop()
-        segment = records.segments.get(number)
-        if number in seen or segment is None:
-            continue
-        seen.add(number)
-        queue += segment.links
-        queue += [by_path[path] for path in segment.imports if path in by_path]
+    for number in reachable([record.segment], records.segments, import_places(records.segments)):
+        segment = records.segments[number]
         unseen.update(segment.unseen)
         if segment.kind is Kind.IMPORT:
             imports.add(segment.name)
@@ -67,6 +60,9 @@ def explain(records: Records, test: str) -> Explanation | None:
             if need.need in _SAID and handed_on:
                 name = "all variables" if need.name == ALL_VARIABLES else need.name
                 said.add(f"{_SAID[need.need]} {name}")
+    own = records.segments.get(record.segment)
+    if own is not None and own.sees_lines:
+        said.add("looks at lines of the code that it runs")
     return Explanation(
         test,
         record.status,

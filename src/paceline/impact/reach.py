@@ -165,7 +165,7 @@ class Explorer:
     def _into(self, value: Any, labels: frozenset[Label], entry: Entry) -> Entry | Reader | None:
         kind = type(value)
         if kind is FunctionType:
-            return _into_function(value, labels, entry)
+            return self._into_function(value, labels, entry)
         if kind is dict and readers.is_namespace_of_module(value):
             return None
         if issubclass(kind, threading.local):
@@ -178,6 +178,23 @@ class Explorer:
         if issubclass(kind, type):
             return self._into_class(value, labels, entry.steps - 1, top=top)
         return self._into_object(value, labels, entry.steps - 1, top=top)
+
+    def _into_function(
+        self, value: FunctionType, labels: frozenset[Label], entry: Entry
+    ) -> Entry | Reader | None:
+        if readers.has_state(value):
+            return None if self._is_stand_in(value) else Entry(value, labels, entry.steps)
+        if value.__dict__:
+            return readers.attributes
+        # It may get attributes: looked at where code finds the function by its name.
+        return readers.attribute_counts if entry.names is not None else None
+
+    def _is_stand_in(self, function: FunctionType) -> bool:
+        """Return whether it only passes calls on, and notes them for the recording."""
+        home = function.__globals__
+        name = home.get("__name__")
+        ours = isinstance(name, str) and name.startswith("paceline.")
+        return ours and not self._counts(str(home.get("__file__")))
 
     def _into_class(
         self, value: type, labels: frozenset[Label], steps: int, *, top: bool
@@ -208,17 +225,6 @@ class Explorer:
             path = getattr(module, "__file__", None)
             known = self._own_types[kind] = isinstance(path, str) and self._counts(path)
         return known
-
-
-def _into_function(
-    value: FunctionType, labels: frozenset[Label], entry: Entry
-) -> Entry | Reader | None:
-    if readers.has_state(value):
-        return Entry(value, labels, entry.steps)
-    if value.__dict__:
-        return readers.attributes
-    # It may get attributes: looked at where code finds the function by its name.
-    return readers.attribute_counts if entry.names is not None else None
 
 
 def of_module(module: ModuleType) -> Entry:

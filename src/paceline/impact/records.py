@@ -21,7 +21,7 @@ from paceline.coverage.ledger import Ledger
 from paceline.impact.recorder import Kind, Need
 from paceline.impact.source import Block, Source
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 
 #: Seconds to wait for another run that writes.
 _PATIENCE_SECONDS: Final = 60.0
@@ -61,7 +61,8 @@ class SegmentRecord:
     """A stored segment.
 
     `code` maps the number of a source to the bits of the blocks that ran; `needs` are numbers
-    of needs, `links` of segments, `imports` paths of modules it builds on.
+    of needs, `links` of segments, `imports` paths of modules it builds on. `sees_lines` says
+    that a test looks at the line numbers, or the text, of the code that it runs.
     """
 
     kind: Kind
@@ -73,6 +74,7 @@ class SegmentRecord:
     modules: frozenset[str]
     missing: frozenset[str]
     unseen: tuple[str, ...]
+    sees_lines: bool = False
 
 
 #: The status of a test that the project's own settings leave out, as with -m in addopts; the
@@ -99,14 +101,6 @@ class Records:
     segments: Mapping[int, SegmentRecord] = field(default_factory=dict)
     sources: Mapping[int, SourceRecord] = field(default_factory=dict)
     needs: Mapping[int, NeedRecord] = field(default_factory=dict)
-
-    def imports(self) -> dict[str, int]:
-        """Return the import segment of each module's path."""
-        return {
-            segment.name: number
-            for number, segment in self.segments.items()
-            if segment.kind is Kind.IMPORT
-        }
 
 
 class Store:
@@ -286,6 +280,7 @@ def insert_segment(
         "modules": sorted(record.modules),
         "missing": sorted(record.missing),
         "unseen": record.unseen,
+        "sees_lines": record.sees_lines,
     }
     connection.execute(
         "INSERT INTO segment VALUES (?, ?, ?, ?, ?)",
@@ -315,6 +310,7 @@ def _segment(kind: str, name: str, data: Any) -> SegmentRecord:
         frozenset(data["modules"]),
         frozenset(data["missing"]),
         tuple(data["unseen"]),
+        data["sees_lines"],
     )
 
 
@@ -322,7 +318,11 @@ def _source_data(source: Source | None) -> Any:
     if source is None:
         return None
     blocks = [
-        [block.name, block.digest, block.first, block.last, block.inline, sorted(block.names)]
+        [
+            *(block.name, block.digest, block.first, block.last, block.inline),
+            sorted(block.names),
+            block.layout,
+        ]
         for block in source.blocks
     ]
     return [blocks, dict(source.functions), source.docstrings]
@@ -334,8 +334,8 @@ def _source(data: Any) -> Source | None:
     blocks, functions, docstrings = data
     return Source(
         tuple(
-            Block(name, digest, first, last, inline, frozenset(names))
-            for name, digest, first, last, inline, names in blocks
+            Block(name, digest, first, last, inline, frozenset(names), layout)
+            for name, digest, first, last, inline, names, layout in blocks
         ),
         functions,
         docstrings,

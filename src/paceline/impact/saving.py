@@ -6,7 +6,8 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 
 from paceline.impact import records
-from paceline.impact.building import Node, import_places, reachable, reaching
+from paceline.impact.building import Node
+from paceline.impact.links import import_places, reachable, reaching
 from paceline.impact.recorder import Kind
 from paceline.impact.recording import RawTest
 from paceline.impact.records import SegmentRecord
@@ -35,8 +36,9 @@ def save(
     numbers = {
         place: first + place for place, node in enumerate(nodes) if node.kind is not Kind.IMPORT
     }
-    by_path = import_places(nodes)
-    wanted = reachable([place for _, place in tests], nodes, by_path)
+    segments = dict(enumerate(nodes))
+    by_path = import_places(segments)
+    wanted = reachable([place for _, place in tests], segments, by_path)
     stored: dict[int, Node] = {}
     for place in sorted(wanted & numbers.keys()):
         record = _record(connection, nodes[place], nodes, numbers)
@@ -59,7 +61,7 @@ def save(
             "SELECT name FROM test WHERE environment = ? AND status = ?", (environment, mark)
         )
     }
-    disturbed = reaching(lambda node: bool(node.disturbed), nodes, by_path)
+    disturbed = reaching(lambda node: bool(node.disturbed), segments, by_path)
     for test, place in tests:
         status = test.status
         if status == "passed" and (test.name not in marked or place in disturbed):
@@ -110,6 +112,7 @@ def _record(
         node.modules,
         node.missing,
         tuple(sorted(node.unseen)),
+        node.sees_lines,
     )
 
 
@@ -178,21 +181,8 @@ def clean(connection: sqlite3.Connection, environment: int) -> None:
 
 def _drop_unreached(connection: sqlite3.Connection, environment: int) -> None:
     known = records.load_segments(connection, environment)
-    by_path = {item.name: number for number, item in known.items() if item.kind is Kind.IMPORT}
-    queue = [
-        row[0]
-        for row in connection.execute(
-            "SELECT segment FROM test WHERE environment = ?", (environment,)
-        )
-    ]
-    reached: set[int] = set()
-    while queue:
-        number = queue.pop()
-        if number in reached or number not in known:
-            continue
-        reached.add(number)
-        queue += known[number].links
-        queue += [by_path[path] for path in known[number].imports if path in by_path]
+    used = connection.execute("SELECT segment FROM test WHERE environment = ?", (environment,))
+    reached = reachable([row[0] for row in used], known, import_places(known))
     connection.executemany(
         "DELETE FROM segment WHERE id = ?", [(number,) for number in known.keys() - reached]
     )

@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 
 from paceline.impact import inputs, source
+from paceline.impact.links import import_places, own_parts, reachable
 from paceline.impact.recorder import Kind, Need
 from paceline.impact.records import NEVER_RUN, NeedRecord, Records, SegmentRecord, SourceRecord
 
@@ -137,7 +138,7 @@ class Selector:
     def __init__(self, records: Records, project: Project) -> None:
         self._records = records
         self._project = project
-        self._imports = records.imports()
+        self._imports = import_places(records.segments)
 
     def select(self) -> Selection:
         """Return what has to run, of all tests that there are records of."""
@@ -163,11 +164,35 @@ class Selector:
         unaffected = self._records.tests.keys() - selected.keys() - never_run
         return Selection(selected, frozenset(unaffected), never_run)
 
-    def _moved(self, segment: int) -> list[str]:
-        """Return the changed files whose line numbers or code objects the test looks at."""
-        known = self._records.segments.get(segment)
-        numbers = known.needs if known else ()
-        return [self._position_reasons[one] for one in numbers if one in self._position_reasons]
+    def _moved(self, number: int) -> list[str]:
+        """Return what changed in the text or the lines of code that the test looks at."""
+        segment = self._records.segments.get(number)
+        if segment is None:
+            return []
+        found = [self._position_reasons[n] for n in segment.needs if n in self._position_reasons]
+        if segment.sees_lines:
+            moved = self._moved_blocks
+            found += [
+                f"lines that it runs in {self._records.sources[item].path} are not as they were"
+                for part in own_parts(number, self._records.segments)
+                for item, bits in part.code.items()
+                if bits & moved.get(item, 0)
+            ]
+        return list(dict.fromkeys(found))
+
+    @cached_property
+    def _moved_blocks(self) -> dict[int, int]:
+        """The blocks of recorded file versions whose lines are not as they were, as bits."""
+        found: dict[int, int] = {}
+        for number, item in self._records.sources.items():
+            if self._project.value(Need.CONTENT, item.path) == item.sha or item.source is None:
+                continue
+            new = self._project.parsed(item.path)
+            now = {block.name: block.layout for block in new.blocks} if new else {}
+            for index, block in enumerate(item.source.blocks):
+                if now.get(block.name) != block.layout:
+                    found[number] = found.get(number, 0) | 1 << index
+        return found
 
     @cached_property
     def _position_reasons(self) -> dict[int, str]:
@@ -195,7 +220,7 @@ class Selector:
             return False
         sources = {
             item
-            for number in self._reached(record.segment)
+            for number in reachable([record.segment], self._records.segments, self._imports)
             for item in self._records.segments[number].code
         }
         changed = [self._records.sources[item] for item in sources]
@@ -320,7 +345,7 @@ class Selector:
             return {}
         found: dict[str, str] = {}
         for name, test in self._records.tests.items():
-            reached = self._reached(test.segment)
+            reached = reachable([test.segment], self._records.segments, self._imports)
             parts: set[str] | None = None
             for session in reached & news.keys():
                 if parts is None:
@@ -379,20 +404,6 @@ class Selector:
     def _parts(self, number: int) -> set[str]:
         segment = self._records.segments[number]
         return {part for name in segment.modules | segment.missing for part in name.split(".")}
-
-    def _reached(self, start: int) -> set[int]:
-        """Return the segments that the one numbered `start` builds on, itself too."""
-        found: set[int] = set()
-        queue = [start]
-        while queue:
-            number = queue.pop()
-            if number in found or number not in self._records.segments:
-                continue
-            found.add(number)
-            segment = self._records.segments[number]
-            queue += segment.links
-            queue += [self._imports[path] for path in segment.imports if path in self._imports]
-        return found
 
 
 def _new_file_reason(path: str, test: str, imported: set[str]) -> str:

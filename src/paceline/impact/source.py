@@ -29,6 +29,7 @@ class Block:
 
     `inline` says that the first line belongs to the code around it as well, as in
     `def f(): return 1`. `names` are the names, attributes and short strings it mentions.
+    `layout` is a digest of its text and of where that stands: of the whole file for block 0.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Block:
     last: int
     inline: bool
     names: frozenset[str] = field(repr=False)
+    layout: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +93,38 @@ def parse(text: bytes) -> Source | None:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    return _Reader().read(tree)
+    return _Reader(text).read(tree)
+
+
+def mentioning(text: bytes, words: frozenset[str]) -> frozenset[int]:
+    """Return the lines of the statements in the Python source `text` that mention a word.
+
+    Of a statement that holds others only its beginning counts, and the lines of the mention.
+    """
+    found: set[int] = set()
+    queue: list[tuple[ast.AST, range]] = [(ast.parse(text), range(0))]
+    while queue:
+        node, around = queue.pop()
+        if isinstance(node, ast.stmt):
+            body = getattr(node, "body", None)
+            last = max(node.lineno, body[0].lineno - 1) if body else node.end_lineno
+            around = range(node.lineno, (last or node.lineno) + 1)
+        names: set[str] = set()
+        _mention(node, names)
+        if names & words:
+            found.update(around)
+            first = getattr(node, "lineno", 0)
+            found.update(range(first, (getattr(node, "end_lineno", first) or first) + 1))
+        queue.extend((child, around) for child in ast.iter_child_nodes(node))
+    return frozenset(found)
 
 
 class _Reader:
     """Walks a syntax tree once and takes it apart."""
 
-    def __init__(self) -> None:
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+        self._lines = text.splitlines()
         self._blocks: list[Block] = []
         self._seen: Counter[str] = Counter()
         self._docstrings: list[str] = []
@@ -126,8 +153,11 @@ class _Reader:
         body = self._without_docstring(node, body)
         for statement in body:
             self._dump(statement, prefix, parts, names)
-        inline = not isinstance(node, ast.Module) and lines[0] == getattr(node, "lineno", 0)
-        return Block(name, _digest(parts), *lines, inline, frozenset(names))
+        first = getattr(node, "lineno", 0)
+        inline = not isinstance(node, ast.Module) and lines[0] == first
+        shown = self._lines[first - 1 : lines[1]] if first else [self._text]
+        layout = hashlib.blake2b(b"%d\n" % first + b"\n".join(shown), digest_size=6).hexdigest()
+        return Block(name, _digest(parts), *lines, inline, frozenset(names), layout)
 
     def _without_docstring(self, node: ast.AST, body: list[ast.stmt]) -> list[ast.stmt]:
         """Take the docstring out of `body`, and keep it apart."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,19 @@ def test_a_changed_source_selects_who_ran_it(
     records = recorded(project)
     (project / "app.py").write_text(APP.replace(old, new), encoding="utf-8")
     assert selected(project, records).keys() == tests
+
+
+def test_moved_lines_select_who_looks_at_them(project: Path) -> None:
+    """Only for a test that sees lines it counts where the code that it runs stands."""
+    records = recorded(project)
+    segments = {
+        number: replace(one, sees_lines=number == 3) for number, one in records.segments.items()
+    }
+    (project / "app.py").write_text("# A comment.\n" + APP, encoding="utf-8")
+    assert selected(project, records) == {}
+    assert selected(project, replace(records, segments=segments)) == {
+        "t1": ("lines that it runs in app.py are not as they were",)
+    }
 
 
 def test_a_new_function_counts_where_its_name_is_known(project: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paceline.impact.source import MODULE, Source, parse
+from paceline.impact.source import MODULE, Source, mentioning, parse
 
 
 def blocks(text: str) -> Source:
@@ -140,3 +140,31 @@ def test_the_order_of_plain_functions_does_not_count(names: list[str]) -> None:
     texts = [f"def {name}():\n    return {name!r}\n" for name in names]
     one, other = digests("".join(texts)), digests("".join(reversed(texts)))
     assert one == other
+
+
+def test_layouts_tell_where_the_text_of_a_function_stands() -> None:
+    """A line above moves what is below it, a comment changes its own function, and the file."""
+    before = {block.name: block.layout for block in blocks(BASE).blocks}
+    moved = {block.name: block.layout for block in blocks(BASE.replace("class", "\nclass")).blocks}
+    text = BASE.replace("+= by", "+= by  # more")
+    commented = {block.name: block.layout for block in blocks(text).blocks}
+    assert {name for name in before if moved[name] != before[name]} == before.keys()
+    assert {name for name in before if commented[name] != before[name]} == {MODULE, "Box.grow"}
+
+
+def test_mentions_are_found_by_their_statements() -> None:
+    """A plain statement counts whole, of one that holds others its beginning."""
+    text = """
+import sys
+if sys.exc_info(
+)[2].tb_lineno:
+    plain()
+else:
+    found = (
+        1,
+        getattr(sys, "tb_lineno"),
+    )
+def where(tb_lineno):
+    return 1
+"""
+    assert mentioning(text.encode(), frozenset(("tb_lineno",))) == {3, 4, 7, 8, 9, 10, 11}
