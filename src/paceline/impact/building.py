@@ -11,7 +11,7 @@ from pathlib import Path
 from paceline.impact import inputs, source
 from paceline.impact.children import reads_named_files_only
 from paceline.impact.links import import_places, own_parts, reachable, reaching
-from paceline.impact.recorder import Kind, Need
+from paceline.impact.recorder import WORKING_FOLDER, Kind, Need
 from paceline.impact.recording import RawSegment, RawTest, Recording
 from paceline.impact.records import NeedRecord, SourceRecord
 from paceline.impact.scope import Scope
@@ -73,6 +73,12 @@ class Declared:
 
     inputs: tuple[str, ...] = ()
     always: bool = False
+
+
+def process_names(needs: Iterable[NeedRecord]) -> set[str]:
+    """Return by which names of state the process's environment counts for these needs."""
+    names = {Need.VARIABLE: "", Need.FOLDER: WORKING_FOLDER}
+    return {names[need.need] or need.name for need in needs if need.need in names}
 
 
 def is_own_work(path: str, written: Collection[str]) -> bool:
@@ -166,6 +172,7 @@ class Builder:
             self._link_state(one, start, nodes)
             tests += [(test, start + test.segment) for test in one.tests]
         segments = dict(enumerate(nodes))
+        self._name_state(recordings, [nodes[start] for start in offsets.values()])
         self._add_texts(segments, tests)
         self._declare(segments, tests, declared)
         return nodes, tests
@@ -327,11 +334,17 @@ class Builder:
             for name in self._mentioned(node, nodes) & latest.keys():
                 node.links.add(latest[name])
 
+    def _name_state(self, recordings: Sequence[Recording], sessions: Sequence[Node]) -> None:
+        """Note in the sessions what state any test changed."""
+        labels = {" ".join(label) for one in recordings for x in one.changes for label in x.labels}
+        for session in sessions:
+            session.needs.add(NeedRecord(Need.STATE, ".", "\n".join(sorted(labels))))
+
     def _mentioned(self, node: Node, nodes: Sequence[Node]) -> set[str]:
-        names = set(node.names)
+        names = node.names | process_names(node.needs)
         for link in node.links:
-            if nodes[link].kind is Kind.FIXTURE:
-                names |= nodes[link].names
+            if nodes[link].kind in (Kind.FIXTURE, Kind.SESSION):
+                names |= nodes[link].names | process_names(nodes[link].needs)
         return names
 
     def _add_texts(self, nodes: Mapping[int, Node], tests: Sequence[tuple[RawTest, int]]) -> None:

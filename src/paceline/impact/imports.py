@@ -13,6 +13,7 @@ import importlib.util
 import os
 import sys
 import threading
+import zipimport
 from collections.abc import Callable
 from types import FunctionType, ModuleType
 from typing import Any, Final, cast
@@ -36,6 +37,7 @@ class Imports:
         self._loaders = (
             importlib.machinery.SourceFileLoader,
             importlib.machinery.ExtensionFileLoader,
+            zipimport.zipimporter,
             *loaders,
         )
         self._undo: list[Callable[[], None]] = []
@@ -101,6 +103,8 @@ class Imports:
             recorder.current.links.add(segment)
             if linked or path.endswith(EXTENSIONS):
                 watch.note_in(segment, Need.CONTENT, path)
+            if isinstance(loader, zipimport.zipimporter):
+                watch.note_in(segment, Need.CONTENT, os.path.abspath(loader.archive))
             recorder.enter(segment)
             try:
                 result = original(loader, module)
@@ -169,7 +173,11 @@ class Imports:
             if recorder.active and spec is None:
                 recorder.current.missing.add(name)
             elif recorder.active and spec.origin and watch.scope.counts(spec.origin):
-                watch.note(Need.EXISTS, spec.origin)
+                archive = getattr(spec.loader, "archive", None)
+                if isinstance(archive, str):  # read once and kept for all (zipimport)
+                    watch.note(Need.CONTENT, os.path.abspath(archive))
+                else:
+                    watch.note(Need.EXISTS, spec.origin)
             return spec
 
         return find_spec

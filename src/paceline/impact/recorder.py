@@ -15,6 +15,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
+#: Stands for the working folder where state is named.
+WORKING_FOLDER: Final = "the working folder"
+
 
 class Kind(str, Enum):
     """What a segment is."""
@@ -42,6 +45,8 @@ class Need(str, Enum):
     FILES = "files"
     FOLDER = "folder"
     CONFIGURATION = "configuration"
+    #: Names of state that any test changed: known, and not compared.
+    STATE = "state"
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,11 +49,19 @@ class RawTest:
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """Names of state that the segment changed and left behind, before test number `order + 1`."""
+    """State that the segment changed and left behind, before test number `order + 1`.
+
+    Each of `labels` names a global, or a global and its attribute, or a fixture.
+    """
 
     order: int
     segment: int
-    names: tuple[str, ...]
+    labels: tuple[tuple[str, ...], ...]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """All names in the labels: code that mentions one may use that state."""
+        return frozenset(name for label in self.labels for name in label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +94,7 @@ def from_json(data: Any) -> Recording:
         modules=data["modules"],
         tests=tuple(RawTest(**entry) for entry in data["tests"]),
         changes=tuple(
-            StateChange(entry["order"], entry["segment"], tuple(entry["names"]))
+            StateChange(entry["order"], entry["segment"], tuple(map(tuple, entry["labels"])))
             for entry in data["changes"]
         ),
         collected=tuple(data["collected"]),

@@ -83,20 +83,21 @@ class Run:
         partial: Sequence[str],
         affected: Iterable[str],
         *,
+        again: Iterable[str] = (),
         never_run: Collection[str] = (),
         coverage: Measurement | None = None,
     ) -> None:
         """Store what this run's processes recorded.
 
         `affected` are the tests that had a reason to run; those that were narrowed away keep
-        it, although what they build on is recorded anew. `coverage` is given where the run
-        measured it.
+        it, although what they build on is recorded anew. The tests of `again` run next time,
+        passed or not. `coverage` is given where the run measured it.
 
         `complete` are the test files of which every test was collected, `partial` those of
         which only some were asked for. `never_run` are collected tests that the project's own
         settings leave out.
         """
-        recordings = [own, *self._left_behind(own.process)]
+        recordings = [own, *self.left_behind(own.process)]
         builder = Builder(self.scope, self._disturbed(recordings))
         nodes, tests = builder.build(recordings, declared)
         collected = {test for one in recordings for test in one.collected}
@@ -105,6 +106,7 @@ class Run:
             ran = {test.name for test, _ in tests}
             saving.hold_back(connection, number, set(affected) - ran)
             stored = saving.save(connection, number, nodes, tests, self.name)
+            saving.hold_back(connection, number, again)
             if coverage is not None:
                 keep(connection, stored, coverage, builder, self.scope.root)
             saving.settle_files(connection, number, collected, complete, partial)
@@ -120,7 +122,8 @@ class Run:
     def _environment(self, connection: sqlite3.Connection) -> int:
         return records.environment_number(connection, self.environment, self.surroundings.as_text())
 
-    def _left_behind(self, own: int) -> list[Recording]:
+    def left_behind(self, own: int) -> list[Recording]:
+        """Return what processes recorded that have ended, but for the process `own`."""
         found: list[Recording] = []
         for path in sorted(self.folder.glob("*.json")):
             try:

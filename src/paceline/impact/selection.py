@@ -289,8 +289,8 @@ class Selector:
         return reasons
 
     def _need_reason(self, need: NeedRecord) -> str:
-        if need.need is Need.FILES:
-            return ""  # compared file by file
+        if need.need in (Need.FILES, Need.STATE):
+            return ""  # compared file by file, and not at all
         now = self._project.value(need.need, need.name)
         if now == need.value:
             return ""

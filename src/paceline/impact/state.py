@@ -8,14 +8,18 @@ values is kept alive.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from collections.abc import Callable, Mapping
 from gc import get_referents
 from types import ModuleType
 from typing import Any
 
+from paceline.impact.inputs import ALL_VARIABLES
 from paceline.impact.reach import Entry, Explorer, Label, Look, of_fixture, of_module, together
 from paceline.impact.readers import identities
+from paceline.impact.recorder import WORKING_FOLDER
 
 
 class State:
@@ -31,6 +35,7 @@ class State:
         self._modules: dict[str, ModuleType] = {}
         #: Values of fixtures that outlive a test, each in a list, by the fixture's name.
         self._fixtures: dict[str, list[object]] = {}
+        self._process = _process()
 
     def add(self, module: ModuleType) -> None:
         """Take the state of `module`, just imported, as its first."""
@@ -45,12 +50,23 @@ class State:
         """Forget a fixture that was torn down."""
         self._fixtures.pop(name, None)
 
-    def changed(self) -> set[str]:
-        """Return the names of globals, attributes and fixtures that changed since the last call.
+    def changed(self) -> set[Label]:
+        """Return what changed since the last call.
+
+        That is a global or a fixture, or an attribute of one; a variable of the environment; the
+        working folder.
 
         What was not there at the last call has not changed.
         """
-        found: set[str] = set()
+        process = _process()
+        found = {
+            Label((name,))
+            for name in process.keys() | self._process.keys()
+            if process.get(name) != self._process.get(name)
+        }
+        if found - {Label((WORKING_FOLDER,))}:
+            found.add(Label((ALL_VARIABLES,)))
+        self._process = process
         roots = {name: of_module(module) for name, module in self._project_modules().items()}
         roots |= {f"\0{name}": of_fixture(name, root) for name, root in self._fixtures.items()}
         known = [self._looks.get(name) for name in roots]
@@ -64,7 +80,7 @@ class State:
             self._all = together(self._together)
         return found
 
-    def _compare(self, name: str, root: Entry) -> set[str]:
+    def _compare(self, name: str, root: Entry) -> set[Label]:
         known = self._looks.get(name)
         if known is not None and known.still_holds([root.value]):
             return set()
@@ -86,10 +102,21 @@ class State:
         return self._modules
 
 
-def _differing(before: Mapping[Label, list[object]], now: Mapping[Label, list[object]]) -> set[str]:
-    return {
-        name
-        for label in before.keys() | now.keys()
-        if before.get(label) != now.get(label)
-        for name in label
+def _process() -> dict[str, object]:
+    """Return the environment's variables and the working folder, unseen by the watch."""
+    variables: Any = os.environ
+    found: dict[str, object] = {
+        os.fsdecode(name): value
+        for name, value in variables._data.items()
+        if not os.fsdecode(name).startswith(("PYTEST_", "PACELINE_"))
     }
+    with contextlib.suppress(OSError):  # it may be gone
+        found[WORKING_FOLDER] = os.getcwd()
+    return found
+
+
+def _differing(
+    before: Mapping[Label, list[object]], now: Mapping[Label, list[object]]
+) -> set[Label]:
+    labels = before.keys() | now.keys()
+    return {label for label in labels if before.get(label) != now.get(label)}

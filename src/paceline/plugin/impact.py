@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from paceline.plugin.narrowing import is_narrowed
 from paceline.plugin.options import is_worker
 
 if TYPE_CHECKING:
+    from paceline.impact.aftermath import Traces
     from paceline.impact.building import Declared
     from paceline.impact.records import Records
     from paceline.impact.run import Run
@@ -108,9 +109,11 @@ class Impact:
         self.unaffected: frozenset[str] = frozenset()
         self.quiet_files: frozenset[str] = frozenset()
         self._narrowed = False
-        #: What the project's own settings leave out, and how many tests we did.
+        self._distributed = False
+        #: What the project's own settings leave out, and what we did.
         self._never_run: set[str] = set()
-        self._dropped = 0
+        self._dropped: set[str] = set()
+        self._held_back: frozenset[str] = frozenset()
         self._run: Run | None = None
         self._declared: dict[str, Declared] = {}
         self._carrying: Carrying | None = None
@@ -141,7 +144,7 @@ class Impact:
         config.pluginmanager.register(self.hooks, "paceline-segments")
         self.hooks.start()
         share_trace(config, self.watch, self.tracer)
-        distributed = getattr(config.option, "dist", "no") != "no"
+        self._distributed = getattr(config.option, "dist", "no") != "no"
         if is_worker(config):
             given = config.workerinput[INPUT]  # type: ignore[attr-defined]
             folder = Path(given["folder"])
@@ -153,7 +156,7 @@ class Impact:
         else:
             folder = self._begin(config)
         self._folder = folder
-        if is_worker(config) or not distributed:
+        if is_worker(config) or not self._distributed:
             self.children = Children(self.recorder, folder, self.root, self.watch.asked_by_tool)
             self.children.start()
 
@@ -162,6 +165,7 @@ class Impact:
         from paceline.impact.inputs import SEARCH_PATH
         from paceline.impact.recorder import Need
         from paceline.impact.run import Run
+        from paceline.plugin.aftermath import Aftermath
         from paceline.plugin.carrying import is_measured
 
         self._run = Run.begin(
@@ -176,6 +180,8 @@ class Impact:
         self._select(config, known)
         if is_measured(config):
             self._carry(config, self._run, known)
+        if self.selecting:
+            config.pluginmanager.register(Aftermath(self, known), "paceline-aftermath")
         return self._run.folder
 
     def _select(self, config: pytest.Config, known: Records) -> None:
@@ -264,7 +270,7 @@ class Impact:
             )
         keep = [item for item in items if item.nodeid not in self.unaffected]
         dropped = [item for item in items if item.nodeid in self.unaffected]
-        self._dropped = len(dropped)
+        self._dropped |= {item.nodeid for item in dropped}
         if dropped:
             items[:] = keep
             config.hook.pytest_deselected(items=dropped)
@@ -273,6 +279,42 @@ class Impact:
             self._carrying.leave_out(left_out)
         elif self._company is not None:
             config.workeroutput[LEFT_OUT] = left_out  # type: ignore[attr-defined]
+
+    def left_out(self) -> frozenset[str]:
+        """Return the tests that this run leaves out, as far as it was asked for them."""
+        if not self._narrowed:
+            return self.unaffected
+        return self.unaffected & {*self._dropped, *self._from_workers("dropped")}
+
+    def traces(self) -> Traces:
+        """Return what this run's tests have left behind."""
+        from paceline.impact.aftermath import Traces
+
+        written = set(self.recorder.written)
+        changed: dict[tuple[str, ...], frozenset[str]] = {}
+        changes = list(self.hooks.changes()) if self.hooks else []
+        for one in self._run.left_behind(os.getpid()) if self._run else ():
+            written.update(one.written)
+            changes += [(one.segments[item.segment].name, item.labels) for item in one.changes]
+        for name, labels in changes:
+            for label in labels:
+                changed[label] = changed.get(label, frozenset()) | {name}
+        return Traces(frozenset(written), changed)
+
+    def runs_here(self) -> bool:
+        """Return whether tests run in this process, and whatever runs is also measured."""
+        cut = self._distributed or self.config.option.paceline_result
+        return not cut and self._carrying is None
+
+    def select_also(self, reasons: Mapping[str, tuple[str, ...]]) -> None:
+        """Leave these tests out no longer."""
+        self.reasons = {**self.reasons, **reasons}
+        self.unaffected -= reasons.keys()
+        self.quiet_files = frozenset()
+
+    def hold_back(self, tests: Iterable[str]) -> None:
+        """Let these tests run next time, whatever is recorded of this run."""
+        self._held_back = frozenset(tests)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Mark the tests that are about to run."""
@@ -308,6 +350,7 @@ class Impact:
                     complete,
                     partial,
                     self.reasons,
+                    again=self._held_back,
                     never_run={*self._never_run, *self._from_workers("never_run")},
                     coverage=self._carrying.measurement() if self._carrying else None,
                 )
@@ -332,7 +375,7 @@ class Impact:
             name: [list(one.inputs), one.always] for name, one in self._declared.items()
         }
         data["never_run"] = sorted(self._never_run)
-        data["dropped"] = ["a test"] if self._dropped else []
+        data["dropped"] = sorted(self._dropped)
         place = self._folder / f"{os.getpid()}.json"
         temporary = place.with_suffix(".new")
         temporary.write_text(json.dumps(data), encoding="utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
@@ -14,6 +14,9 @@ from paceline.impact.recording import Numbering, RawTest, Recording, StateChange
 from paceline.impact.scope import Scope
 from paceline.impact.state import State
 from paceline.impact.tracer import Tracer
+
+#: Labels of state: names of a global, of a global and its attribute, or of a fixture.
+Labels = tuple[tuple[str, ...], ...]
 
 
 class SegmentHooks:
@@ -33,7 +36,7 @@ class SegmentHooks:
         self._order: dict[str, int] = {}
         self._phases: dict[str, list[str]] = {}
         self._seconds: dict[str, float] = {}
-        self._changes: list[tuple[int, Segment, set[str]]] = []
+        self._changes: list[tuple[int, Segment, Labels]] = []
         self._numbering = Numbering(recorder)
         self.collected: list[str] = []
         self._execute: Any = FixtureDef.execute
@@ -84,7 +87,7 @@ class SegmentHooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Remember what there is, before anything is left out."""
-        self.collected = [item.nodeid for item in items]
+        self.collected = [*dict.fromkeys([*self.collected, *(item.nodeid for item in items)])]
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -114,9 +117,14 @@ class SegmentHooks:
 
     def _note_state(self, segment: Segment) -> None:
         with self._tracer.aside():
-            names = self.state.changed()
-        if names:
-            self._changes.append((len(self._order), segment, names))
+            labels = sorted(tuple(sorted(label)) for label in self.state.changed())
+        if labels:
+            self._changes.append((len(self._order), segment, tuple(labels)))
+
+    def changes(self) -> Iterator[tuple[str, Labels]]:
+        """Yield the state that was changed, with the name of the segment that did."""
+        for _, segment, labels in self._changes:
+            yield segment.name, labels
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_fixture_setup(
@@ -160,8 +168,8 @@ class SegmentHooks:
             for name, segment in self._tests.items()
         ]
         changes = [
-            StateChange(order, self._numbering.number(segment), tuple(sorted(names)))
-            for order, segment, names in self._changes
+            StateChange(order, self._numbering.number(segment), labels)
+            for order, segment, labels in self._changes
         ]
         return self._numbering.recording(os.getpid(), tests, changes, self.collected)
 

@@ -10,6 +10,8 @@ from types import ModuleType
 
 import pytest
 
+from paceline.impact.inputs import ALL_VARIABLES
+from paceline.impact.recorder import WORKING_FOLDER
 from paceline.impact.state import State
 
 TEXT = """
@@ -122,6 +124,11 @@ def state(module: ModuleType, tmp_path: Path) -> State:
     return watched
 
 
+def names(state: State) -> set[str]:
+    """Return the names in what changed."""
+    return {name for label in state.changed() for name in label}
+
+
 CHANGES = [
     ("module.counter += 1", "counter"),
     ("module.lazy = object()", "lazy"),
@@ -154,7 +161,7 @@ def test_a_change_is_seen_by_its_name(
     """Code that ran in the module left something: the name that leads to it is told, once."""
     assert state.changed() == set()
     exec(code, {"module": module})
-    assert name in state.changed()
+    assert name in names(state)
     assert state.changed() == set()
 
 
@@ -165,7 +172,7 @@ def test_the_surface_is_seen_from_outside(
     """A global that code elsewhere changed is seen although nothing ran in the module."""
     assert state.changed() == set()
     exec(code, {"module": module})
-    assert name in state.changed()
+    assert name in names(state)
 
 
 def test_a_counter_that_comes_back_is_no_change(module: ModuleType, state: State) -> None:
@@ -181,4 +188,18 @@ def test_fixture_values_are_watched(module: ModuleType, state: State) -> None:
     state.add_fixture("client", value)
     assert state.changed() == set()
     value.token = "t"
-    assert {"client", "token"} & state.changed()
+    assert {"client", "token"} & names(state)
+
+
+def test_the_environment_of_the_process_is_state(
+    state: State, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A variable and the working folder outlive a test; pytest's own variables do not count."""
+    assert state.changed() == set()
+    monkeypatch.setenv("APP_MODE", "other")
+    monkeypatch.setenv("PYTEST_CURRENT_TEST", "another")
+    monkeypatch.chdir(tmp_path)
+    assert names(state) == {"APP_MODE", ALL_VARIABLES, WORKING_FOLDER}
+    monkeypatch.undo()
+    assert names(state) == {"APP_MODE", ALL_VARIABLES, WORKING_FOLDER}
+    assert state.changed() == set()

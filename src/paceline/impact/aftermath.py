@@ -1,0 +1,99 @@
+"""Which tests are affected by what the tests of this run have left behind.
+
+A selection is made before any test runs. A test that then writes to a file, or changes state
+that none has changed before, may change how a test ends that was left out.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from paceline.impact import inputs
+from paceline.impact.building import process_names
+from paceline.impact.links import own_parts
+from paceline.impact.recorder import Need
+from paceline.impact.records import Records
+from paceline.impact.scope import Scope
+from paceline.impact.selection import Project, Selector
+
+#: Tests, each with the reasons to run it.
+Reasons = dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """What the tests of a run left behind.
+
+    `written` are absolute paths of files and folders that they wrote or made, `changed` is
+    state by its label, as in `StateChange`, with the tests that changed it.
+    """
+
+    written: frozenset[str]
+    changed: Mapping[tuple[str, ...], frozenset[str]]
+
+
+def also_affected(
+    known: Records,
+    left_out: Iterable[str],
+    traces: Traces,
+    scope: Scope,
+    environ: Mapping[str, str],
+) -> Reasons:
+    """Return the tests that can no longer be left out, and why; `known` is from before the run."""
+    found = _by_files(known, traces.written, scope, environ)
+    found |= _by_state(known, _unheard_of(known, traces))
+    return {test: found[test] for test in sorted(left_out) if test in found}
+
+
+def givers(known: Records, traces: Traces) -> frozenset[str]:
+    """Return the tests that changed state which none had changed before."""
+    found = (traces.changed[label] for label in _unheard_of(known, traces))
+    return frozenset[str]().union(*found)
+
+
+def _by_files(
+    known: Records, written: Iterable[str], scope: Scope, environ: Mapping[str, str]
+) -> Reasons:
+    names = {need.name for need in known.needs.values()}
+    names |= {source.path for source in known.sources.values()}
+    if not any(
+        scope.relative(path) in names
+        or scope.relative(os.path.dirname(path)) in names
+        or path.endswith(inputs.MODULE_SUFFIXES)
+        for path in written
+    ):
+        return {}
+    return dict(Selector(known, Project(scope.root, environ)).select().reasons)
+
+
+def _unheard_of(known: Records, traces: Traces) -> list[tuple[str, ...]]:
+    heard_of = {
+        label
+        for need in known.needs.values()
+        if need.need is Need.STATE
+        for label in need.value.split("\n")
+    }
+    return [label for label in traces.changed if " ".join(label) not in heard_of]
+
+
+def _by_state(known: Records, labels: Iterable[tuple[str, ...]]) -> Reasons:
+    names = {name for label in labels for name in label}
+    if not names:
+        return {}
+    # Which blocks of a file mention one, as bits.
+    mentioning: dict[int, int] = {}
+    for number, item in known.sources.items():
+        for index, block in enumerate(item.source.blocks if item.source else ()):
+            if index and not names.isdisjoint(block.names):
+                mentioning[number] = mentioning.get(number, 0) | 1 << index
+    found: Reasons = {}
+    for test, record in known.tests.items():
+        for part in own_parts(record.segment, known.segments):
+            needs = (known.needs[number] for number in part.needs if number in known.needs)
+            uses = names & process_names(needs)
+            if uses or any(bits & mentioning.get(item, 0) for item, bits in part.code.items()):
+                said = ", ".join(sorted(names)[:3])
+                found[test] = (f"a test changed state that it may use ({said})",)
+    return found

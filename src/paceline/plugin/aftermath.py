@@ -1,0 +1,66 @@
+"""Runs tests that were left out after all, if tests that ran changed what they build on."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from paceline.impact.aftermath import also_affected, givers
+
+if TYPE_CHECKING:
+    from paceline.impact.records import Records
+    from paceline.plugin.impact import Impact
+
+
+class Aftermath:
+    """Looks at the records once more when the selected tests have run; `known` is from before."""
+
+    def __init__(self, impact: Impact, known: Records) -> None:
+        self._impact = impact
+        self._known = known
+        #: Tests that had to run and could not, with the reasons.
+        self._open: Mapping[str, tuple[str, ...]] = {}
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, Any, Any]:
+        """Run what is affected by what was left behind, if it can run in this process."""
+        result = yield
+        impact = self._impact
+        if not session.config.option.collectonly and not session.shouldstop:
+            traces = impact.traces()
+            scope, environ = impact.scope, impact.recorder.environ
+            found = also_affected(self._known, impact.left_out(), traces, scope, environ)
+            if found and impact.runs_here():
+                self._run(session, found)
+            elif found:
+                self._open = found
+                impact.hold_back([*givers(self._known, traces), *found])
+        return result
+
+    def _run(self, session: pytest.Session, found: Mapping[str, tuple[str, ...]]) -> None:
+        before = session.items
+        self._impact.select_also(found)
+        files = dict.fromkeys(test.partition("::")[0] for test in found)
+        session.perform_collect([str(session.config.rootpath / file) for file in files])
+        items = [item for item in session.items if item.nodeid in found]
+        session.items = [*before, *items]
+        for item, following in zip(items, [*items[1:], None], strict=True):
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if session.shouldstop or session.shouldfail:
+                break
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """What had to run and did not is no pass."""
+        if self._open and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say what did not run."""
+        if self._open:
+            test, reasons = next(iter(self._open.items()))
+            terminalreporter.write_line(
+                f"paceline impact: the tests that ran changed what {len(self._open)} others build "
+                f"on, {test} among them ({reasons[0]}); run this again to run those"
+            )
