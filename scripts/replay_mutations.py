@@ -133,7 +133,7 @@ def replay(baseline: Baseline, index: int, mutation: Mutation) -> Outcome:
         mutation.what,
         len(full.failed) + len(full.broken),
         missed(baseline, full, impact),
-        len(missed(baseline, full, testmon)),
+        len(missed(baseline, full, testmon, collected_only=True)),
         baseline.share(impact),
         baseline.share(testmon),
         full.wall_seconds,
@@ -149,7 +149,9 @@ def note(impact: Result) -> str:
     return "--impact: internal error" if impact.exit_code == INTERNAL_ERROR else ""
 
 
-def missed(baseline: Baseline, full: Result, chosen: Result) -> list[str]:
+def missed(
+    baseline: Baseline, full: Result, chosen: Result, *, collected_only: bool = False
+) -> list[str]:
     """Return what failed in the full run and was not run, collection errors included."""
     if chosen.exit_code == TIMED_OUT:
         return []  # it runs, and does not come to an end: slow, not green
@@ -159,7 +161,9 @@ def missed(baseline: Baseline, full: Result, chosen: Result) -> list[str]:
         # It cannot be collected: all its tests fail, and not even the file was looked at.
         known = {test for test in baseline.durations if test.partition("::")[0] == file}
         lost |= known - seen or {file}
-    if full.exit_code not in (0, NO_TESTS) and not chosen.exit_code and not lost:
+    # Where the tests are only collected, the exit code tells nothing of them.
+    ended_well = chosen.exit_code == 0 and not collected_only
+    if full.exit_code not in (0, NO_TESTS) and ended_well and not lost:
         lost.add(f"(the full run ended with {full.exit_code}, the selected one with 0)")
     return sorted(lost)
 
@@ -168,6 +172,7 @@ def summary(name: str, seed: int, outcomes: list[Outcome], misses: int) -> str:
     """Return the figures of a suite's replay as Markdown."""
     counted = [outcome for outcome in outcomes if outcome.note != HANGS]
     right = [o for o in counted if not o.testmon_missed]
+    shown = [o for o in right if o.failing]
     failing = [o for o in counted if o.failing]
 
     def median(values: Iterable[float]) -> str:
@@ -184,6 +189,12 @@ def summary(name: str, seed: int, outcomes: list[Outcome], misses: int) -> str:
         "share of test time selected, --testmon": median(o.testmon_share for o in counted),
         "share where testmon is right, --impact": median(o.impact_share for o in right),
         "share where testmon is right, --testmon": median(o.testmon_share for o in right),
+        "share where tests fail and testmon finds all, --impact": median(
+            o.impact_share for o in shown
+        ),
+        "share where tests fail and testmon finds all, --testmon": median(
+            o.testmon_share for o in shown
+        ),
         "wall seconds, full run": median(o.full_seconds for o in counted),
         "wall seconds, --impact": median(o.impact_seconds for o in counted),
     }

@@ -108,8 +108,9 @@ SEES_LINES = frozenset(
 SEES_TEXTS = frozenset(
     (
         "co_firstlineno", "co_lines", "co_linetable", "co_lnotab", "co_positions", "co_code",
-        "co_consts", "__code__", "getsource", "getsourcelines", "getsourcefile", "findsource",
-        "getlineno", "dis",
+        "co_consts", "co_names", "co_varnames", "co_nlocals", "co_stacksize", "co_freevars",
+        "co_cellvars", source.SHOWN_CODE, "marshal", "cloudpickle", "dill", "getsource",
+        "getsourcelines", "getsourcefile", "findsource", "getlineno", "dis",
     )
 )  # fmt: skip
 

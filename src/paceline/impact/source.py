@@ -20,6 +20,12 @@ MODULE = "<module>"
 #: Longer strings are data; shorter ones may name an attribute.
 _LONGEST_NAME = 80
 
+#: Stands among the names for a code object that is compared or handed on.
+SHOWN_CODE = "(__code__)"
+
+#: Methods of containers, which look into nothing.
+_KEEPING = frozenset(("add", "append", "discard", "remove"))
+
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -248,7 +254,23 @@ def _import_time_nodes(tree: ast.Module, plain: list[Any]) -> Iterable[ast.AST]:
         queue.extend(ast.iter_child_nodes(node))
 
 
+def _is_code(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr == "__code__"
+
+
+def _shows_code(node: ast.AST) -> bool:
+    """Return whether a code object is compared, or given to what may look into it."""
+    if isinstance(node, ast.Compare):
+        equal = any(isinstance(sign, (ast.Eq, ast.NotEq)) for sign in node.ops)
+        return equal and any(map(_is_code, [node.left, *node.comparators]))
+    if not isinstance(node, ast.Call) or not any(map(_is_code, node.args)):
+        return False
+    return not (isinstance(node.func, ast.Attribute) and node.func.attr in _KEEPING)
+
+
 def _mention(node: ast.AST, names: set[str]) -> None:
+    if _shows_code(node):
+        names.add(SHOWN_CODE)
     if isinstance(node, ast.Name):
         names.add(node.id)
     elif isinstance(node, ast.Attribute):
