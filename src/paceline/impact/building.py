@@ -109,7 +109,7 @@ SEES_TEXTS = frozenset(
     (
         "co_firstlineno", "co_lines", "co_linetable", "co_lnotab", "co_positions", "co_code",
         "co_consts", "co_names", "co_varnames", "co_nlocals", "co_stacksize", "co_freevars",
-        "co_cellvars", source.SHOWN_CODE, "marshal", "cloudpickle", "dill", "getsource",
+        "co_cellvars", source.SHOWN_CODE, "getsource",
         "getsourcelines", "getsourcefile", "findsource", "getlineno", "dis",
     )
 )  # fmt: skip

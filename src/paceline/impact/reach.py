@@ -121,15 +121,17 @@ class Explorer:
         for entry in entries:
             found = get_referents(entry.value)
             named = _named(entry, prints)
+            noted = readers.notes_of_copying(entry.value)
             if named is None:
-                shown = list(map(readers.printed, found))
+                told = (value for value in found if noted is None or value is not noted)
+                shown = list(map(readers.printed, told))
                 for label in entry.labels:
                     prints[label] += shown
             for value, identity in zip(
                 found, readers.addresses(readers.identities(found)), strict=True
             ):
                 place += 1
-                if type(value) in OPAQUE:
+                if type(value) in OPAQUE or (value is noted and noted is not None):
                     continue
                 labels = entry.labels if named is None else named.get(identity, _NONE)
                 fresh = frozenset([label for label in labels if (label, identity) not in seen])

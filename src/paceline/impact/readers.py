@@ -94,6 +94,11 @@ def is_namespace_of_module(value: dict[object, object]) -> bool:
     return "__builtins__" in value or value is _BUILTINS
 
 
+def notes_of_copying(value: object) -> object:
+    """Return what copying and pickling keep in the namespace of a class, of which it tells all."""
+    return value.get("__slotnames__") if type(value) is dict else None
+
+
 def _items(dicts: list[dict[object, object]]) -> bytes:
     # References of a dict do not show its keys.
     return identities([part for one in dicts for part in (*one, *one.values())])

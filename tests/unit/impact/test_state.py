@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import sys
 from collections.abc import Iterator
@@ -173,6 +174,14 @@ def test_the_surface_is_seen_from_outside(
     assert state.changed() == set()
     exec(code, {"module": module})
     assert name in names(state)
+
+
+def test_copying_an_object_is_no_change_of_its_class(module: ModuleType, state: State) -> None:
+    """What copy and pickle note in a class is worked out from the class alone."""
+    assert state.changed() == set()
+    copy.copy(module.single)
+    assert "__slotnames__" in vars(module.Base)
+    assert state.changed() == set()
 
 
 def test_a_counter_that_comes_back_is_no_change(module: ModuleType, state: State) -> None:
