@@ -285,6 +285,34 @@ def test_tests_that_addopts_leaves_out(tmp_path: Path) -> None:
     assert "test_slow" in impact(project).output
 
 
+def test_what_tests_leave_behind_makes_others_run(tmp_path: Path) -> None:
+    """In one process they run at once, also from a file not collected; with xdist next time."""
+    app = "SEEN = []\ndef value(): {body}\ndef seen(): return list(SEEN)\n"
+    project = Project(tmp_path / "work")
+    project.write(
+        {
+            "pyproject.toml": "[tool.pytest.ini_options]\n",
+            "app.py": app.format(body="return 1"),
+            "tests/test_value.py": "import app\ndef test_value(): assert app.value() or True\n",
+            "tests/test_zeal.py": "import app\ndef test_seen(): assert app.seen() == []\n",
+        }
+    )
+    assert "2 passed" in impact(project).output
+    changed = app.format(body="SEEN.append(1)")
+    project.write({"app.py": changed})
+    distributed = impact(project, "-n", "2")
+    assert distributed.exit_code == 1
+    assert "1 passed" in distributed.output
+    assert "1 more to run, affected by what these tests left behind" in distributed.output
+    alone = impact(project)
+    assert "1 failed, 1 passed" in alone.output, alone.output
+    project.write({"app.py": changed.replace("append(1)", "extend([])")})
+    assert "2 passed" in impact(project).output
+    project.write({"app.py": changed.replace("append(1)", "append(2)")})
+    once = impact(project)
+    assert "1 failed, 1 passed" in once.output, once.output
+
+
 def test_inputs_of_a_group(tmp_path: Path) -> None:
     """A file that a group declares selects its tests; a mistake in the table is an error."""
     table = '[tool.paceline.groups.unit]\npaths = ["tests/unit"]\n{inputs}\n'

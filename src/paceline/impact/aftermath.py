@@ -7,6 +7,7 @@ that none has changed before, may change how a test ends that was left out.
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -27,11 +28,20 @@ class Traces:
     """What the tests of a run left behind.
 
     `written` are absolute paths of files and folders that they wrote or made, `changed` is
-    state by its label, as in `StateChange`, with the tests that changed it.
+    state by its label, as in `StateChange`, with the tests that changed it. `places` has the
+    place of each collected test in the order that they run in.
     """
 
     written: frozenset[str]
     changed: Mapping[tuple[str, ...], frozenset[str]]
+    places: Mapping[str, int]
+
+    def is_before(self, one: str, other: str) -> bool:
+        """Return whether the test (or file) `one` comes before `other` in a full run."""
+        if one in self.places and other in self.places:
+            return self.places[one] < self.places[other]
+        # Files of which all is left out are not collected: pytest goes by their names.
+        return one.partition("::")[0] < other.partition("::")[0]
 
 
 def also_affected(
@@ -43,14 +53,13 @@ def also_affected(
 ) -> Reasons:
     """Return the tests that can no longer be left out, and why; `known` is from before the run."""
     found = _by_files(known, traces.written, scope, environ)
-    found |= _by_state(known, _unheard_of(known, traces))
+    found |= _by_state(known, [label for label, _ in _new_changes(known, traces)])
     return {test: found[test] for test in sorted(left_out) if test in found}
 
 
 def givers(known: Records, traces: Traces) -> frozenset[str]:
-    """Return the tests that changed state which none had changed before."""
-    found = (traces.changed[label] for label in _unheard_of(known, traces))
-    return frozenset[str]().union(*found)
+    """Return the tests that changed state as none had before."""
+    return frozenset(name for _, name in _new_changes(known, traces))
 
 
 def _by_files(
@@ -68,14 +77,31 @@ def _by_files(
     return dict(Selector(known, Project(scope.root, environ)).select().reasons)
 
 
-def _unheard_of(known: Records, traces: Traces) -> list[tuple[str, ...]]:
-    heard_of = {
-        label
-        for need in known.needs.values()
-        if need.need is Need.STATE
-        for label in need.value.split("\n")
-    }
-    return [label for label in traces.changed if " ".join(label) not in heard_of]
+def _new_changes(known: Records, traces: Traces) -> list[tuple[tuple[str, ...], str]]:
+    """Return state by its label, with a segment that changed it and would not have before.
+
+    A test that runs without those before it may be the first to fill a cache: it only does what
+    one before it did then.
+    """
+    gave = _givers_before(known)
+    return [
+        (label, name)
+        for label, names in traces.changed.items()
+        for name in names
+        if not any(one == name or traces.is_before(one, name) for one in gave[" ".join(label)])
+    ]
+
+
+def _givers_before(known: Records) -> defaultdict[str, set[str]]:
+    """Return for the label of each state the segments that are known to have changed it."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for segment in known.segments.values():
+        for number in segment.needs:
+            need = known.needs.get(number)
+            if need is not None and need.need is Need.STATE:
+                for label in need.value.split("\n"):
+                    found[label].add(segment.name)
+    return found
 
 
 def _by_state(known: Records, labels: Iterable[tuple[str, ...]]) -> Reasons:

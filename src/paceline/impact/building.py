@@ -170,10 +170,10 @@ class Builder:
             start = offsets[one.process]
             for place, raw in enumerate(one.segments, start):
                 self._fill(nodes[place], raw, one, offsets)
+            self._name_state(one, start, nodes)
             self._link_state(one, start, nodes)
             tests += [(test, start + test.segment) for test in one.tests]
         segments = dict(enumerate(nodes))
-        self._name_state(recordings, [nodes[start] for start in offsets.values()])
         self._add_texts(segments, tests)
         self._declare(segments, tests, declared)
         return nodes, tests
@@ -335,11 +335,14 @@ class Builder:
             for name in self._mentioned(node, nodes) & latest.keys():
                 node.links.add(latest[name])
 
-    def _name_state(self, recordings: Sequence[Recording], sessions: Sequence[Node]) -> None:
-        """Note in the sessions what state any test changed."""
-        labels = {" ".join(label) for one in recordings for x in one.changes for label in x.labels}
-        for session in sessions:
-            session.needs.add(NeedRecord(Need.STATE, ".", "\n".join(sorted(labels))))
+    def _name_state(self, one: Recording, start: int, nodes: Sequence[Node]) -> None:
+        """Note in the segments what state they changed."""
+        found: defaultdict[int, set[str]] = defaultdict(set)
+        for change in one.changes:
+            found[change.segment].update(" ".join(label) for label in change.labels)
+        for number, labels in found.items():
+            value = "\n".join(sorted(labels))
+            nodes[start + number].needs.add(NeedRecord(Need.STATE, ".", value))
 
     def _mentioned(self, node: Node, nodes: Sequence[Node]) -> set[str]:
         names = node.names | process_names(node.needs)

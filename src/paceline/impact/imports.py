@@ -101,6 +101,7 @@ class Imports:
                 watch.note_value(Need.CONTENT, path)
                 linked = os.path.realpath(path) != watch.scope.real(path)
             recorder.current.links.add(segment)
+            watch.note_in(segment, Need.EXISTS, path)  # of an empty file nothing runs
             if linked or path.endswith(EXTENSIONS):
                 watch.note_in(segment, Need.CONTENT, path)
             if isinstance(loader, zipimport.zipimporter):

@@ -45,7 +45,7 @@ class Need(str, Enum):
     FILES = "files"
     FOLDER = "folder"
     CONFIGURATION = "configuration"
-    #: Names of state that any test changed: known, and not compared.
+    #: Names of state that the segment changed: known, and not compared.
     STATE = "state"
 
 

@@ -40,12 +40,14 @@ class Aftermath:
         return result
 
     def _run(self, session: pytest.Session, found: Mapping[str, tuple[str, ...]]) -> None:
+        _say(session.config, f"{len(found)} more, affected by what these tests left behind:")
         before = session.items
         self._impact.select_also(found)
         files = dict.fromkeys(test.partition("::")[0] for test in found)
         session.perform_collect([str(session.config.rootpath / file) for file in files])
         items = [item for item in session.items if item.nodeid in found]
         session.items = [*before, *items]
+        session.testscollected = len(session.items)
         for item, following in zip(items, [*items[1:], None], strict=True):
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if session.shouldstop or session.shouldfail:
@@ -61,6 +63,13 @@ class Aftermath:
         if self._open:
             test, reasons = next(iter(self._open.items()))
             terminalreporter.write_line(
-                f"paceline impact: the tests that ran changed what {len(self._open)} others build "
-                f"on, {test} among them ({reasons[0]}); run this again to run those"
+                f"paceline impact: {len(self._open)} more to run, affected by what these tests "
+                f"left behind, such as {test} ({reasons[0]}); run this again"
             )
+
+
+def _say(config: pytest.Config, text: str) -> None:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and config.get_verbosity() >= 0:
+        reporter.ensure_newline()
+        reporter.write_line(f"paceline impact: {text}")

@@ -293,13 +293,16 @@ class Impact:
         written = set(self.recorder.written)
         changed: dict[tuple[str, ...], frozenset[str]] = {}
         changes = list(self.hooks.changes()) if self.hooks else []
+        collected = list(self.hooks.collected) if self.hooks else []
         for one in self._run.left_behind(os.getpid()) if self._run else ():
+            collected = collected or list(one.collected)
             written.update(one.written)
             changes += [(one.segments[item.segment].name, item.labels) for item in one.changes]
         for name, labels in changes:
             for label in labels:
                 changed[label] = changed.get(label, frozenset()) | {name}
-        return Traces(frozenset(written), changed)
+        places = {name: place for place, name in enumerate(collected)}
+        return Traces(frozenset(written), changed, places)
 
     def runs_here(self) -> bool:
         """Return whether tests run in this process, and whatever runs is also measured."""
