@@ -289,6 +289,7 @@ def test_what_tests_leave_behind_makes_others_run(tmp_path: Path) -> None:
     """In one process they run at once, also from a file not collected; with xdist next time."""
     app = "SEEN = []\ndef value(): {body}\ndef seen(): return list(SEEN)\n"
     project = Project(tmp_path / "work")
+    ordered = ("-p", "no:randomly")
     project.write(
         {
             "pyproject.toml": "[tool.pytest.ini_options]\n",
@@ -297,19 +298,19 @@ def test_what_tests_leave_behind_makes_others_run(tmp_path: Path) -> None:
             "tests/test_zeal.py": "import app\ndef test_seen(): assert app.seen() == []\n",
         }
     )
-    assert "2 passed" in impact(project).output
+    assert "2 passed" in impact(project, *ordered).output
     changed = app.format(body="SEEN.append(1)")
     project.write({"app.py": changed})
-    distributed = impact(project, "-n", "2")
+    distributed = impact(project, "-n", "2", *ordered)
     assert distributed.exit_code == 1
     assert "1 passed" in distributed.output
     assert "1 more to run, affected by what these tests left behind" in distributed.output
-    alone = impact(project)
+    alone = impact(project, *ordered)
     assert "1 failed, 1 passed" in alone.output, alone.output
     project.write({"app.py": changed.replace("append(1)", "extend([])")})
-    assert "2 passed" in impact(project).output
+    assert "2 passed" in impact(project, *ordered).output
     project.write({"app.py": changed.replace("append(1)", "append(2)")})
-    once = impact(project)
+    once = impact(project, *ordered)
     assert "1 failed, 1 passed" in once.output, once.output
 
 

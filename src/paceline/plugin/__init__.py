@@ -59,7 +59,9 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in declarations.MARKERS:
         config.addinivalue_line("markers", marker)
     if impact.is_wanted(config.option):
-        impact.imply_testmon(config)
+        from paceline.plugin.testmon import imply_testmon
+
+        imply_testmon(config)
     if not config.option.paceline_group:
         return
     settle_options(config)

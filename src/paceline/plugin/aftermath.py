@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from paceline.impact.aftermath import also_affected, givers
+from paceline.impact.aftermath import Traces, also_affected, givers
 
 if TYPE_CHECKING:
     from paceline.impact.records import Records
@@ -29,7 +29,7 @@ class Aftermath:
         result = yield
         impact = self._impact
         if not session.config.option.collectonly and not session.shouldstop:
-            traces = impact.traces()
+            traces = self._traces()
             scope, environ = impact.scope, impact.recorder.environ
             found = also_affected(self._known, impact.left_out(), traces, scope, environ)
             if found and impact.runs_here():
@@ -38,6 +38,22 @@ class Aftermath:
                 self._open = found
                 impact.hold_back([*givers(self._known, traces), *found])
         return result
+
+    def _traces(self) -> Traces:
+        impact = self._impact
+        written = set(impact.recorder.written)
+        changes = list(impact.hooks.changes()) if impact.hooks else []
+        collected = list(impact.hooks.collected) if impact.hooks else []
+        for one in impact.recordings():
+            collected = collected or list(one.collected)
+            written.update(one.written)
+            changes += [(one.segments[item.segment].name, item.labels) for item in one.changes]
+        changed: dict[tuple[str, ...], frozenset[str]] = {}
+        for name, labels in changes:
+            for label in labels:
+                changed[label] = changed.get(label, frozenset()) | {name}
+        places = {name: place for place, name in enumerate(collected)}
+        return Traces(frozenset(written), changed, places)
 
     def _run(self, session: pytest.Session, found: Mapping[str, tuple[str, ...]]) -> None:
         _say(session.config, f"{len(found)} more, affected by what these tests left behind:")

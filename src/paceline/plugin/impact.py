@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -14,13 +13,15 @@ import pytest
 
 from paceline import console
 from paceline.errors import PacelineError
+from paceline.plugin import handover
 from paceline.plugin.declarations import declarations
 from paceline.plugin.narrowing import is_narrowed
 from paceline.plugin.options import is_worker
+from paceline.plugin.surroundings import options
 
 if TYPE_CHECKING:
-    from paceline.impact.aftermath import Traces
     from paceline.impact.building import Declared
+    from paceline.impact.recording import Recording
     from paceline.impact.records import Records
     from paceline.impact.run import Run
     from paceline.plugin.carrying import Carrying, Company
@@ -31,37 +32,6 @@ INPUT = "paceline_impact"
 
 #: Under this name a worker says which tests it left out.
 LEFT_OUT = "paceline_left_out"
-
-#: pytest options that choose, show or measure tests, but do not change how a test ends.
-_HARMLESS = frozenset(
-    (
-        "file_or_dir", "keyword", "markexpr", "lf", "failedfirst", "newfirst", "stepwise",
-        "stepwise_skip", "stepwise_reset", "maxfail", "verbose", "quiet", "no_header",
-        "no_summary", "tbstyle", "showlocals", "color", "code_highlight", "reportchars",
-        "xmlpath", "junitprefix", "durations", "durations_min", "durations_path", "cacheclear",
-        "cacheshow", "last_failed_no_failures", "capture", "collectonly", "deselect", "ignore",
-        "ignore_glob", "fold_skipped", "fulltrace", "force_short_summary", "show_capture",
-        "numprocesses", "maxprocesses", "tx", "dist", "distload", "px", "maxworkerrestart",
-        "rsyncdir", "rsyncignore", "testrunuid", "looponfail", "loadscopereorder", "usepdb",
-        "usepdb_cls", "trace", "help", "version", "debug", "basetemp", "rootdir", "pastebin",
-        "disable_warnings", "traceconfig", "markers", "showfixtures", "show_fixtures_per_test",
-        "setupplan", "setupshow", "setuponly", "no-testmon", "tmnet", "splits",
-        "group", "store_durations", "clean_durations", "splitting_algorithm", "reruns",
-        "reruns_delay", "only_rerun", "rerun_except", "xmlpath", "exitfirst", "xfail_tb",
-        "environment_expression", "verbosity_test_cases", "confcutdir",
-    )
-)  # fmt: skip
-_HARMLESS_PREFIXES = (
-    "cov_",
-    "no_cov",
-    "testmon",
-    "impact",
-    "paceline_",
-    "randomly_",
-    "no-",
-    "log_file",
-)
-
 
 #: The major versions whose insides the recording was written for.
 _KNOWN = {"pytest-testmon": "2", "coverage": "7"}
@@ -103,8 +73,6 @@ class Impact:
         self.imports = Imports(self.recorder, self.watch, (AssertionRewritingHook,))
         self.selecting = False
         self.hooks: SegmentHooks | None = None
-        self._failed: set[str] = set()
-        self._changed: list[str] = []
         self.reasons: Mapping[str, tuple[str, ...]] = {}
         self.unaffected: frozenset[str] = frozenset()
         self.quiet_files: frozenset[str] = frozenset()
@@ -169,7 +137,7 @@ class Impact:
         from paceline.plugin.carrying import is_measured
 
         self._run = Run.begin(
-            self.root, surroundings(_options(config), config.option.paceline_group)
+            self.root, surroundings(options(config), config.option.paceline_group)
         )
         for need in (Need.FILES, Need.CONFIGURATION):
             self.watch.note_in(self.recorder.session, need, str(self.root))
@@ -186,15 +154,20 @@ class Impact:
 
     def _select(self, config: pytest.Config, known: Records) -> None:
         from paceline.impact.selection import Project, Selector
+        from paceline.plugin.testmon import added_by_testmon
 
         selector = Selector(known, Project(self.root, self.recorder.environ))
         selection = selector.select()
         reasons = dict(selection.reasons)
-        for test in _testmon_adds(config, selection.unaffected, selector.overrules):
+        for test in added_by_testmon(config, selection.unaffected, selector.overrules):
             reasons[test] = ("testmon selects it",)
         self.reasons = reasons
         self.unaffected = selection.unaffected - reasons.keys()
-        self._changed = selector.changed_files()
+        if not self.selecting:
+            from paceline.plugin.audit import Audit
+
+            audit = Audit(self, selector.changed_files())
+            config.pluginmanager.register(audit, "paceline-audit")
         if self._narrowed:
             return  # all is collected: else a mistyped -k could not be told from a selection
         idle = self.unaffected | selection.never_run
@@ -284,25 +257,11 @@ class Impact:
         """Return the tests that this run leaves out, as far as it was asked for them."""
         if not self._narrowed:
             return self.unaffected
-        return self.unaffected & {*self._dropped, *self._from_workers("dropped")}
+        return self.unaffected & {*self._dropped, *handover.read(self._folder).dropped}
 
-    def traces(self) -> Traces:
-        """Return what this run's tests have left behind."""
-        from paceline.impact.aftermath import Traces
-
-        written = set(self.recorder.written)
-        changed: dict[tuple[str, ...], frozenset[str]] = {}
-        changes = list(self.hooks.changes()) if self.hooks else []
-        collected = list(self.hooks.collected) if self.hooks else []
-        for one in self._run.left_behind(os.getpid()) if self._run else ():
-            collected = collected or list(one.collected)
-            written.update(one.written)
-            changes += [(one.segments[item.segment].name, item.labels) for item in one.changes]
-        for name, labels in changes:
-            for label in labels:
-                changed[label] = changed.get(label, frozenset()) | {name}
-        places = {name: place for place, name in enumerate(collected)}
-        return Traces(frozenset(written), changed, places)
+    def recordings(self) -> list[Recording]:
+        """Return what other processes of this run have recorded until now."""
+        return self._run.left_behind(os.getpid()) if self._run else []
 
     def runs_here(self) -> bool:
         """Return whether tests run in this process, and whatever runs is also measured."""
@@ -339,78 +298,35 @@ class Impact:
         if self._run is None:
             self._hand_over(recording)
             return
-        if not self.selecting:
-            self._write_audit()
         if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self._left_something_out():
             session.exitstatus = pytest.ExitCode.OK
         self.recorder.active = False
         if not session.config.option.collectonly:
             complete, partial = self._collected_files(session.config)
+            handed = handover.read(self._folder)
             with self.watch.aside(), self.tracer.aside():
                 self._run.finish(
                     recording,
-                    self._all_declared(),
+                    {**self._declared, **handed.declared},
                     complete,
                     partial,
                     self.reasons,
                     again=self._held_back,
-                    never_run={*self._never_run, *self._from_workers("never_run")},
+                    never_run={*self._never_run, *handed.never_run},
                     coverage=self._carrying.measurement() if self._carrying else None,
                 )
 
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Remember what failed, for the audit of what selection would have left out."""
-        if report.failed:
-            self._failed.add(report.nodeid)
-
-    def _write_audit(self) -> None:
-        from paceline import store
-        from paceline.impact.run import AUDIT_FILE
-
-        with self.watch.aside():
-            escapes = dict.fromkeys(sorted(self._failed & self.unaffected), self._changed)
-            store.write_json(self.root / AUDIT_FILE, {"version": 1, "escapes": escapes})
-
-    def _hand_over(self, recording: Any) -> None:
+    def _hand_over(self, recording: Recording) -> None:
         self.recorder.active = False
-        data = recording.as_json()
-        data["declared"] = {
-            name: [list(one.inputs), one.always] for name, one in self._declared.items()
-        }
-        data["never_run"] = sorted(self._never_run)
-        data["dropped"] = sorted(self._dropped)
-        place = self._folder / f"{os.getpid()}.json"
-        temporary = place.with_suffix(".new")
-        temporary.write_text(json.dumps(data), encoding="utf-8")
-        temporary.replace(place)
-
-    def _all_declared(self) -> Mapping[str, Declared]:
-        from paceline.impact.building import Declared
-
-        found = dict(self._declared)
-        for path in self._folder.glob("*.json"):
-            try:
-                data = json.loads(path.read_text(encoding="utf-8"))
-            except (OSError, ValueError):
-                continue
-            for name, (patterns, always) in data.get("declared", {}).items():
-                found[name] = Declared(tuple(patterns), always)
-        return found
+        handover.write(
+            self._folder, recording, self._declared, sorted(self._never_run), sorted(self._dropped)
+        )
 
     def _left_something_out(self) -> bool:
         """Return whether there were tests to run, all of which were left out."""
         if not self._narrowed:
             return self.selecting and bool(self.unaffected)
-        return bool(self._dropped or self._from_workers("dropped"))
-
-    def _from_workers(self, key: str) -> set[str]:
-        found: set[str] = set()
-        for path in self._folder.glob("*.json"):
-            try:
-                found.update(json.loads(path.read_text(encoding="utf-8")).get(key, ()))
-            except (OSError, ValueError):
-                continue
-        return found
+        return bool(self._dropped or handover.read(self._folder).dropped)
 
     def _collected_files(self, config: pytest.Config) -> tuple[list[str], list[str]]:
         """Return the files that were collected as a whole, and those asked for in part."""
@@ -423,7 +339,7 @@ class Impact:
         )
         collected = {
             *(self.hooks.collected if self.hooks else ()),
-            *self._from_workers("collected"),
+            *handover.read(self._folder).collected,
         }
         files = {test.partition("::")[0] for test in collected}
         return sorted(files - set(partial)), partial
@@ -459,24 +375,6 @@ class Impact:
             self._run.end()
 
 
-def _options(config: pytest.Config) -> dict[str, str]:
-    """Return the options by which a test may end differently."""
-    return {
-        name: repr(value)
-        for name, value in vars(config.option).items()
-        if name not in _HARMLESS and not name.startswith(_HARMLESS_PREFIXES)
-    }
-
-
-def _testmon_adds(config: pytest.Config, unaffected: frozenset[str], overrules: Any) -> list[str]:
-    """Return the tests that testmon selects, except where only text changed that cannot matter."""
-    data = getattr(config, "testmon_data", None)
-    if data is None:
-        return []
-    stable = set(data.stable_test_names or ())
-    return [test for test in unaffected if test not in stable and not overrules(test)]
-
-
 def begin(early_config: pytest.Config) -> None:
     """Start recording; called before any conftest file is imported.
 
@@ -504,16 +402,3 @@ def _unknown_tools() -> str:
         if found.partition(".")[0] != major:
             return f"{name} {found} is not known to this version of Paceline"
     return ""
-
-
-def imply_testmon(config: pytest.Config) -> None:
-    """Let testmon record as well. It must not select: it would leave out or reorder tests."""
-    if not config.pluginmanager.has_plugin("paceline-impact"):
-        return
-    from paceline.plugin.testmon import set_aside_damaged
-
-    option = config.option
-    if not is_worker(config):
-        set_aside_damaged(config.rootpath)
-    option.testmon = option.testmon_noselect = True
-    option.lf = getattr(option, "lf", False)  # testmon needs it, even with -p no:cacheprovider

@@ -16,6 +16,7 @@ from paceline import console
 from paceline.impact.recorder import Kind, Recorder, Segment
 from paceline.impact.tracer import Tracer, lines
 from paceline.impact.watch import Watch
+from paceline.plugin.options import is_worker
 
 #: What testmon returns for a batch: test, then file, then the lines that ran.
 Batch = dict[str, dict[str, Any]]
@@ -201,3 +202,25 @@ def _unrecorded(original: Callable[..., Any], watch: Watch, tracer: Tracer) -> C
             return original(*args, **options)
 
     return call
+
+
+def added_by_testmon(
+    config: pytest.Config, unaffected: frozenset[str], overrules: Callable[[str], bool]
+) -> list[str]:
+    """Return the tests that testmon selects, except where only text changed that cannot matter."""
+    data = getattr(config, "testmon_data", None)
+    if data is None:
+        return []
+    stable = set(data.stable_test_names or ())
+    return [test for test in unaffected if test not in stable and not overrules(test)]
+
+
+def imply_testmon(config: pytest.Config) -> None:
+    """Let testmon record as well. It must not select: it would leave out or reorder tests."""
+    if not config.pluginmanager.has_plugin("paceline-impact"):
+        return
+    option = config.option
+    if not is_worker(config):
+        set_aside_damaged(config.rootpath)
+    option.testmon = option.testmon_noselect = True
+    option.lf = getattr(option, "lf", False)  # testmon needs it, even with -p no:cacheprovider

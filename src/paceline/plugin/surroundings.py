@@ -1,0 +1,44 @@
+"""Which of pytest's options can change how a test ends: with others, there are other records."""
+
+from __future__ import annotations
+
+import pytest
+
+#: pytest options that choose, show or measure tests, but do not change how a test ends.
+_HARMLESS = frozenset(
+    (
+        "file_or_dir", "keyword", "markexpr", "lf", "failedfirst", "newfirst", "stepwise",
+        "stepwise_skip", "stepwise_reset", "maxfail", "verbose", "quiet", "no_header",
+        "no_summary", "tbstyle", "showlocals", "color", "code_highlight", "reportchars",
+        "xmlpath", "junitprefix", "durations", "durations_min", "durations_path", "cacheclear",
+        "cacheshow", "last_failed_no_failures", "capture", "collectonly", "deselect", "ignore",
+        "ignore_glob", "fold_skipped", "fulltrace", "force_short_summary", "show_capture",
+        "numprocesses", "maxprocesses", "tx", "dist", "distload", "px", "maxworkerrestart",
+        "rsyncdir", "rsyncignore", "testrunuid", "looponfail", "loadscopereorder", "usepdb",
+        "usepdb_cls", "trace", "help", "version", "debug", "basetemp", "rootdir", "pastebin",
+        "disable_warnings", "traceconfig", "markers", "showfixtures", "show_fixtures_per_test",
+        "setupplan", "setupshow", "setuponly", "no-testmon", "tmnet", "splits",
+        "group", "store_durations", "clean_durations", "splitting_algorithm", "reruns",
+        "reruns_delay", "only_rerun", "rerun_except", "xmlpath", "exitfirst", "xfail_tb",
+        "environment_expression", "verbosity_test_cases", "confcutdir",
+    )
+)  # fmt: skip
+_HARMLESS_PREFIXES = (
+    "cov_",
+    "no_cov",
+    "testmon",
+    "impact",
+    "paceline_",
+    "randomly_",
+    "no-",
+    "log_file",
+)
+
+
+def options(config: pytest.Config) -> dict[str, str]:
+    """Return the options by which a test may end differently."""
+    return {
+        name: repr(value)
+        for name, value in vars(config.option).items()
+        if name not in _HARMLESS and not name.startswith(_HARMLESS_PREFIXES)
+    }
