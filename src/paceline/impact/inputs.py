@@ -99,15 +99,26 @@ def _listing(path: str) -> str:
 
 def _matching(pattern: str) -> str:
     """Return the digest of all files that the absolute glob `pattern` matches."""
-    names = sorted(glob.glob(pattern, recursive=True, include_hidden=True))
     # Named from the last folder without a wildcard, so that the value holds in any checkout.
     start = os.path.dirname(re.split(r"[*?\[]", pattern, maxsplit=1)[0])
+    names = sorted(_globbed(pattern, start))
     parts = [
         f"{os.path.relpath(name, start)}\0{content(name)}"
         for name in names
         if not CACHES.intersection(Path(name).parts)
     ]
     return digest("\0".join(parts).encode("utf-8", "surrogateescape"))
+
+
+def _globbed(pattern: str, start: str) -> set[str]:
+    """Return what the absolute `pattern` matches below the folder `start`, hidden files too."""
+    if sys.version_info >= (3, 11):
+        return set(glob.glob(pattern, recursive=True, include_hidden=True))
+    rest = os.path.relpath(pattern, start)
+    # In pathlib a last ** means folders alone.
+    patterns = [rest, os.path.join(rest, "*")] if rest.endswith("**") else [rest]
+    hidden = {str(path) for one in patterns for path in Path(start).glob(one)}
+    return {*glob.glob(pattern, recursive=True), *hidden}
 
 
 def _existence(path: str) -> str:

@@ -214,11 +214,15 @@ class Explorer:
             if (type(value).__module__ or "").startswith(BOOKKEEPING):
                 return None
             steps = min(steps, FOREIGN_DEPTH)
+        top = top and own
         try:
-            namespace = id(object.__getattribute__(value, "__dict__"))
+            attributes = object.__getattribute__(value, "__dict__")
         except Exception:
-            namespace = 0  # it has none, or is a stand-in that answers for another object
-        return Entry(value, labels, steps, namespace=namespace, top=top and own)
+            return Entry(value, labels, steps)  # it has none, or answers for another object
+        if any(part is attributes for part in get_referents(value)):
+            return Entry(value, labels, steps, namespace=id(attributes), top=top)
+        # From Python 3.13 an object may refer to its attributes itself.
+        return Entry(value, labels, steps, attributes if top else None)
 
     def _is_own(self, kind: type) -> bool:
         known = self._own_types.get(kind)
