@@ -14,12 +14,15 @@ import sys
 from collections.abc import Callable, Mapping
 from gc import get_referents
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 from paceline.impact.inputs import ALL_VARIABLES
 from paceline.impact.reach import Entry, Explorer, Label, Look, of_fixture, of_module, together
 from paceline.impact.readers import identities
 from paceline.impact.recorder import WORKING_FOLDER
+
+#: Variables that pytest and Paceline set themselves.
+_OURS: Final = (b"PYTEST_", b"PACELINE_")
 
 
 class State:
@@ -58,15 +61,7 @@ class State:
 
         What was not there at the last call has not changed.
         """
-        process = _process()
-        found = {
-            Label((name,))
-            for name in process.keys() | self._process.keys()
-            if process.get(name) != self._process.get(name)
-        }
-        if found - {Label((WORKING_FOLDER,))}:
-            found.add(Label((ALL_VARIABLES,)))
-        self._process = process
+        found = self._changes_of_process()
         roots = {name: of_module(module) for name, module in self._project_modules().items()}
         roots |= {f"\0{name}": of_fixture(name, root) for name, root in self._fixtures.items()}
         known = [self._looks.get(name) for name in roots]
@@ -78,6 +73,17 @@ class State:
                 found |= self._compare(name, root)
             self._together = [self._looks[name] for name in roots]
             self._all = together(self._together)
+        return found
+
+    def _changes_of_process(self) -> set[Label]:
+        before, now = self._process, _process()
+        if now == before:
+            return set()
+        self._process = now
+        names = [name for name in now.keys() | before.keys() if now.get(name) != before.get(name)]
+        found = {Label((os.fsdecode(name),)) for name in names}
+        if found - {Label((WORKING_FOLDER,))}:
+            found.add(Label((ALL_VARIABLES,)))
         return found
 
     def _compare(self, name: str, root: Entry) -> set[Label]:
@@ -102,14 +108,12 @@ class State:
         return self._modules
 
 
-def _process() -> dict[str, object]:
+def _process() -> dict[str | bytes, object]:
     """Return the environment's variables and the working folder, unseen by the watch."""
     variables: Any = os.environ
-    found: dict[str, object] = {
-        os.fsdecode(name): value
-        for name, value in variables._data.items()
-        if not os.fsdecode(name).startswith(("PYTEST_", "PACELINE_"))
-    }
+    found: dict[str | bytes, object] = dict(variables._data)
+    for name in [name for name in found if os.fsencode(name).startswith(_OURS)]:
+        del found[name]
     with contextlib.suppress(OSError):  # it may be gone
         found[WORKING_FOLDER] = os.getcwd()
     return found
