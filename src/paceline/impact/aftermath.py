@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from paceline.impact import inputs
 from paceline.impact.building import process_names
 from paceline.impact.links import own_parts
+from paceline.impact.project import Project
 from paceline.impact.recorder import Need
 from paceline.impact.records import Records
 from paceline.impact.scope import Scope
-from paceline.impact.selection import Project, Selector
+from paceline.impact.selection import Selector
 
 #: Tests, each with the reasons to run it.
 Reasons = dict[str, tuple[str, ...]]

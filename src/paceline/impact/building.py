@@ -11,15 +11,11 @@ from pathlib import Path
 from paceline.impact import inputs, source
 from paceline.impact.children import reads_named_files_only
 from paceline.impact.links import import_places, own_parts, reachable, reaching
+from paceline.impact.looks import Looks, looks_of
 from paceline.impact.recorder import WORKING_FOLDER, Kind, Need
 from paceline.impact.recording import RawSegment, RawTest, Recording
 from paceline.impact.records import NeedRecord, SourceRecord
 from paceline.impact.scope import Scope
-
-
-def _is_test_code(path: str) -> bool:
-    name = path.rpartition("/")[2]
-    return name.startswith(("test_", "conftest")) or name.endswith("_test.py")
 
 
 class Node:
@@ -93,38 +89,6 @@ def is_own_work(path: str, written: Collection[str]) -> bool:
 
 _STATE = RawSegment(Kind.STATE, "state", {}, {}, (), (), (), (), (), ())
 
-#: What code mentions that looks at frames or tracebacks, which are of code that runs.
-SEES_LINES = frozenset(
-    (
-        "tb_lineno", "f_lineno", "tb_lasti", "f_lasti", "getframeinfo", "getinnerframes",
-        "getouterframes", "currentframe", "_getframe", "extract_stack", "extract_tb",
-        "format_exc", "format_exception", "format_stack", "format_tb", "print_exc",
-        "print_exception", "print_stack", "walk_tb", "walk_stack", "TracebackException",
-        "StackSummary", "caplog",
-    )
-)  # fmt: skip
-
-#: What code mentions that looks at source text or code objects, of whatever function.
-SEES_TEXTS = frozenset(
-    (
-        "co_firstlineno", "co_lines", "co_linetable", "co_lnotab", "co_positions", "co_code",
-        "co_consts", "co_names", "co_varnames", "co_nlocals", "co_stacksize", "co_freevars",
-        "co_cellvars", source.SHOWN_CODE, "getsource",
-        "getsourcelines", "getsourcefile", "findsource", "getlineno", "dis",
-    )
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class _Looks:
-    """The lines of a file that look at lines of running code, and at texts."""
-
-    lines: frozenset[int] = frozenset()
-    texts: frozenset[int] = frozenset()
-
-
-_NO_LOOKS = _Looks()
-
 
 class _Owners(dict[tuple[int, int], int]):
     """The blocks of each arc as bits, worked out once for all tests."""
@@ -152,7 +116,7 @@ class Builder:
         self._values: dict[tuple[Need, str], str] = {}
         self._written: set[str] = set()
         self._owners: dict[tuple[str, bool], _Owners] = {}
-        self._looks: dict[str, _Looks] = {}
+        self._looks: dict[str, Looks] = {}
 
     def build(
         self, recordings: Sequence[Recording], declared: Mapping[str, Declared]
@@ -237,15 +201,14 @@ class Builder:
         for index in source.indices(bits):
             if index:
                 node.names |= record.source.blocks[index].names
-        looks = self._looks.get(path, _NO_LOOKS)
-        if looks is not _NO_LOOKS:
+        if looks := self._looks.get(path):
             self._add_looks(node, record, looks, arcs, importing=importing)
 
     def _add_looks(
         self,
         node: Node,
         record: SourceRecord,
-        looks: _Looks,
+        looks: Looks,
         arcs: Sequence[tuple[int, int]],
         *,
         importing: bool,
@@ -296,13 +259,8 @@ class Builder:
         if self._values.get((Need.CONTENT, path), sha) != sha:
             self._disturbed |= {path}
         parsed = source.parse(text) if path.endswith((".py", ".pyw")) else None
-        blocks = parsed.blocks if parsed else ()
-        names = frozenset[str]().union(*(block.names for block in blocks))
-        seen = SEES_LINES | ({"lineno"} if _is_test_code(path) else set())
-        if names & (seen | SEES_TEXTS):
-            self._looks[path] = _Looks(
-                source.mentioning(text, seen), source.mentioning(text, SEES_TEXTS)
-            )
+        if parsed is not None and (looks := looks_of(path, text, parsed)):
+            self._looks[path] = looks
         return SourceRecord(self._scope.relative(path), sha, parsed)
 
     def _add_need(self, node: Node, need: Need, name: str) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from paceline.impact import environment
 from paceline.impact.environment import Surroundings
+from paceline.impact.project import Project
 from paceline.impact.records import Store
-from paceline.impact.selection import Project, Selector
+from paceline.impact.selection import Selector
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,8 @@ class Impact:
         return self._run.folder
 
     def _select(self, config: pytest.Config, known: Records) -> None:
-        from paceline.impact.selection import Project, Selector
+        from paceline.impact.project import Project
+        from paceline.impact.selection import Selector
         from paceline.plugin.testmon import added_by_testmon
 
         selector = Selector(known, Project(self.root, self.recorder.environ))

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from paceline.impact import inputs, source
+from paceline.impact.project import Project
 from paceline.impact.recorder import Kind, Need
 from paceline.impact.records import NeedRecord, Records, SegmentRecord, SourceRecord, TestRecord
-from paceline.impact.selection import Project, Selection, Selector
+from paceline.impact.selection import Selection, Selector
 
 APP = "LIMIT = 1\n\n\ndef one():\n    return LIMIT\n\n\ndef two():\n    return 2\n"
 

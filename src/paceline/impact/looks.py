@@ -1,0 +1,50 @@
+"""Where code looks at itself: at lines of code that runs, at source text, at code objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from paceline.impact.source import SHOWN_CODE, Source, mentioning
+
+#: What code mentions that looks at frames or tracebacks, which are of code that runs.
+SEES_LINES = frozenset(
+    (
+        "tb_lineno", "f_lineno", "tb_lasti", "f_lasti", "getframeinfo", "getinnerframes",
+        "getouterframes", "currentframe", "_getframe", "extract_stack", "extract_tb",
+        "format_exc", "format_exception", "format_stack", "format_tb", "print_exc",
+        "print_exception", "print_stack", "walk_tb", "walk_stack", "TracebackException",
+        "StackSummary", "caplog",
+    )
+)  # fmt: skip
+
+#: What code mentions that looks at source text or code objects, of whatever function.
+SEES_TEXTS = frozenset(
+    (
+        "co_firstlineno", "co_lines", "co_linetable", "co_lnotab", "co_positions", "co_code",
+        "co_consts", "co_names", "co_varnames", "co_nlocals", "co_stacksize", "co_freevars",
+        "co_cellvars", SHOWN_CODE, "getsource",
+        "getsourcelines", "getsourcefile", "findsource", "getlineno", "dis",
+    )
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """The lines of a file that look at lines of running code, and at texts."""
+
+    lines: frozenset[int] = frozenset()
+    texts: frozenset[int] = frozenset()
+
+
+def looks_of(path: str, text: bytes, parsed: Source) -> Looks | None:
+    """Return where the file at `path` looks at such things; None if it does nowhere."""
+    names = frozenset[str]().union(*(block.names for block in parsed.blocks))
+    lines = SEES_LINES | ({"lineno"} if _is_test_code(path) else set())
+    if not names & (lines | SEES_TEXTS):
+        return None
+    return Looks(mentioning(text, lines), mentioning(text, SEES_TEXTS))
+
+
+def _is_test_code(path: str) -> bool:
+    name = path.rpartition("/")[2]
+    return name.startswith(("test_", "conftest")) or name.endswith("_test.py")
