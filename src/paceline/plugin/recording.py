@@ -18,6 +18,8 @@ from paceline.impact.tracer import Tracer
 #: Labels of state: names of a global, of a global and its attribute, or of a fixture.
 Labels = tuple[tuple[str, ...], ...]
 
+_PHASES = frozenset(("setup", "call", "teardown"))
+
 
 class SegmentHooks:
     """Enters and leaves the recorder's segments as pytest goes along."""
@@ -34,7 +36,7 @@ class SegmentHooks:
         self._fixtures: dict[FixtureDef[Any], Segment] = {}
         self._tests: dict[str, Segment] = {}
         self._order: dict[str, int] = {}
-        self._phases: dict[str, list[str]] = {}
+        self._phases: dict[str, dict[str, set[str]]] = {}
         self._seconds: dict[str, float] = {}
         self._changes: list[tuple[int, Segment, Labels]] = []
         self._numbering = Numbering(recorder)
@@ -143,9 +145,11 @@ class SegmentHooks:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Remember how each phase of each test ended."""
         if report.when == "setup":
-            self._phases[report.nodeid] = []
+            self._phases[report.nodeid] = {}
             self._seconds[report.nodeid] = 0.0
-        self._phases.setdefault(report.nodeid, []).append(str(report.outcome))
+        # Subtests report a call each, under the test's own name.
+        phases = self._phases.setdefault(report.nodeid, {})
+        phases.setdefault(str(report.when), set()).add(str(report.outcome))
         self._seconds[report.nodeid] = self._seconds.get(report.nodeid, 0.0) + report.duration
 
     def recording(self) -> Recording:
@@ -174,9 +178,11 @@ class SegmentHooks:
         return self._numbering.recording(os.getpid(), tests, changes, self.collected)
 
     def _status(self, name: str) -> str:
-        phases = self._phases.get(name, [])
-        if "failed" in phases:
+        phases = self._phases.get(name, {})
+        outcomes = set[str]().union(*phases.values())
+        if "failed" in outcomes:
             return "failed"
-        # setup, call, teardown; a skip in the set-up leaves out the call. A re-run test is flaky.
-        complete = len(phases) == 3 or (len(phases) == 2 and phases[0] == "skipped")
-        return "passed" if complete and "rerun" not in phases else "unfinished"
+        # A skip in the set-up leaves out the call. A re-run test is flaky.
+        skipped = "skipped" in phases.get("setup", ())
+        complete = phases.keys() >= ({"setup", "teardown"} if skipped else _PHASES)
+        return "passed" if complete and "rerun" not in outcomes else "unfinished"
