@@ -100,6 +100,7 @@ def github(tmp_path: Path) -> Github:
     return Github(ci_project.make_project(tmp_path / "project"), folder)
 
 
+@pytest.mark.long
 def test_a_failing_test_and_its_rerun(github: Github) -> None:
     """A failing test makes the gate red and stops deployment; its shard's re-run mends both.
 

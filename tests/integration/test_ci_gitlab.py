@@ -60,6 +60,7 @@ def gitlab(tmp_path: Path) -> Gitlab:
     return Gitlab(ci_project.make_project(tmp_path / "project"), folder)
 
 
+@pytest.mark.long
 def test_a_failing_test_and_its_rerun(gitlab: Gitlab) -> None:
     """A failing test keeps the gate from passing; its shard's re-run mends it.
 

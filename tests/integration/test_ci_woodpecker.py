@@ -105,6 +105,7 @@ def machine(tmp_path: Path, project: Project) -> Woodpecker:
     return Woodpecker(project, folder)
 
 
+@pytest.mark.long
 def test_a_good_commit(project: Project, tmp_path: Path) -> None:
     """Every step passes, the commit is deployed, and coverage is that of an unsharded run."""
     whole = ci_project.whole_coverage(project)

@@ -63,6 +63,7 @@ class _Kept(Project):
         """Write nothing."""
 
 
+@pytest.mark.long
 def test_the_43_hooks_of_the_sample_are_found_and_become_fewer_than_15(sample: Project) -> None:
     """The audit finds all 43 hooks; consolidation keeps their tests and leaves fewer than 15."""
     found = json.loads(sample.invoke("hooks.audit", "--json", env=ENV).output)

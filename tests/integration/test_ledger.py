@@ -338,10 +338,11 @@ def apply(project: Project, changes: list[tuple[str, ...]]) -> None:
 @pytest.mark.parametrize(
     ("options", "names"),
     [
-        (("--cov-branch",), tuple(EDITS)),
-        (
+        pytest.param(("--cov-branch",), tuple(EDITS), marks=pytest.mark.long),
+        pytest.param(
             ("--cov-branch", "-n", "2", "--dist", "loadfile"),
             ("moved", "tests deleted, the maker of state too"),
+            marks=pytest.mark.long,
         ),
         ((), ("another branch", "import-time code")),
     ],

@@ -11,7 +11,7 @@ import pytest
 from paceline import process
 from paceline.testing import NOXFILE, TASKS, Project
 
-pytestmark = pytest.mark.online
+pytestmark = [pytest.mark.online, pytest.mark.long]
 
 
 @pytest.fixture

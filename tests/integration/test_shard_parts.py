@@ -103,6 +103,7 @@ def test_selection_is_inside_the_shard(option: str, tmp_path: Path) -> None:
     assert {test.split("::")[0] for test in second["ran"]} == {name}
 
 
+@pytest.mark.long
 def test_marked_group_is_in_one_shard(tmp_path: Path) -> None:
     """Tests of one xdist_group are in one shard, with xdist's suffix in their ids or without."""
     marked = "import pkg, pytest\n@pytest.mark.xdist_group('db')\ndef test_db(): pass\n"
