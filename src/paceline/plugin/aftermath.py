@@ -27,17 +27,22 @@ class Aftermath:
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, Any, Any]:
         """Run what is affected by what was left behind, if it can run in this process."""
         result = yield
-        impact = self._impact
-        if not session.config.option.collectonly and not session.shouldstop:
+        while not (session.config.option.collectonly or session.shouldstop or session.shouldfail):
             traces = self._traces()
-            scope, environ = impact.scope, impact.recorder.environ
-            found = also_affected(self._known, impact.left_out(), traces, scope, environ)
-            if found and impact.runs_here():
-                self._run(session, found)
-            elif found:
+            found = self._affected(traces)
+            if not found:
+                break
+            if not self._impact.runs_here():
                 self._open = found
-                impact.hold_back([*givers(self._known, traces), *found])
+                self._impact.hold_back([*givers(self._known, traces), *found])
+                break
+            self._run(session, found)  # these may leave something behind as well
         return result
+
+    def _affected(self, traces: Traces) -> Mapping[str, tuple[str, ...]]:
+        impact = self._impact
+        environ = impact.recorder.environ
+        return also_affected(self._known, impact.left_out(), traces, impact.scope, environ)
 
     def _traces(self) -> Traces:
         impact = self._impact
