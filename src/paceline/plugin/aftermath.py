@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from paceline.impact.records import Records
     from paceline.plugin.impact import Impact
 
+#: With nothing to run, what is left out makes a pass of the second (`plugin.impact`).
+_GREEN = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+
 
 class Aftermath:
     """Looks at the records once more when the selected tests have run; `known` is from before."""
@@ -74,9 +77,10 @@ class Aftermath:
             if session.shouldstop or session.shouldfail:
                 break
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """What had to run and did not is no pass."""
-        if self._open and session.exitstatus == pytest.ExitCode.OK:
+        """What had to run and did not is no pass; a shard's result is written with that."""
+        if self._open and session.exitstatus in _GREEN:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
