@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from gc import get_referents
+from operator import itemgetter
 from types import FunctionType, ModuleType
 from typing import Any, Final
 
@@ -37,6 +38,9 @@ Label = frozenset[str]
 _ROOT: Final = frozenset((Label(),))
 _NONE: Final = frozenset[Label]()
 
+#: Takes the objects at certain places out of a list.
+_Picker = Callable[[Sequence[Any]], Sequence[Any]]
+
 
 @dataclass(frozen=True, slots=True)
 class Level:
@@ -58,18 +62,25 @@ class Look:
 
     levels: list[Level]
     prints: Mapping[Label, list[object]]
+    #: How to take out of each level what is followed and what is read; made when first needed.
+    _pickers: list[tuple[_Picker, dict[Reader, _Picker]]] = field(default_factory=list)
 
     def still_holds(self, roots: Sequence[object]) -> bool:
         """Return whether nothing in reach of the roots is another object than before."""
         objects = roots
-        for level in self.levels:
+        if not self._pickers:
+            self._pickers.extend(
+                (_picker(level.followed), {read: _picker(at) for read, at in level.readers.items()})
+                for level in self.levels
+            )
+        for level, (followed, pickers) in zip(self.levels, self._pickers, strict=True):
             found = get_referents(*objects)
             if readers.identities(found) != level.identities:
                 return False
-            for read, places in level.readers.items():
-                if read([found[place] for place in places]) != level.readings[read]:
+            for read, pick in pickers.items():
+                if read(pick(found)) != level.readings[read]:
                     return False
-            objects = [found[place] for place in level.followed]
+            objects = followed(found)
         return True
 
 
@@ -262,6 +273,13 @@ def together(looks: Sequence[Look]) -> Look:
         identities = b"".join(part.identities for part in parts)
         levels.append(Level(identities, followed, places, readings))
     return Look(levels, {})
+
+
+def _picker(places: Sequence[int]) -> _Picker:
+    """Return what takes the objects at `places`; several times as fast as a loop over them."""
+    if len(places) > 1:
+        return itemgetter(*places)
+    return lambda objects: [objects[place] for place in places]
 
 
 def _join(

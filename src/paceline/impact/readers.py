@@ -30,7 +30,7 @@ from typing import Any, Final
 
 #: Returns what references do not show of objects, as plain values and identities.
 Reading = list[object] | bytes
-Reader = Callable[[list[Any]], Reading]
+Reader = Callable[[Sequence[Any]], Reading]
 
 #: Containers with more members are followed no further; size and last member count.
 LARGEST: Final = 1000
@@ -99,28 +99,28 @@ def notes_of_copying(value: object) -> object:
     return value.get("__slotnames__") if type(value) is dict else None
 
 
-def _items(dicts: list[dict[object, object]]) -> bytes:
+def _items(dicts: Sequence[dict[object, object]]) -> bytes:
     # References of a dict do not show its keys.
     return identities([part for one in dicts for part in (*one, *one.values())])
 
 
-def attributes(objects: list[Any]) -> bytes:
+def attributes(objects: Sequence[Any]) -> bytes:
     """Read what the attributes of functions, or of this thread in a local, are."""
     values = [value for one in objects for value in one.__dict__.values()]
     return identities(values)
 
 
-def attribute_counts(functions: list[FunctionType]) -> list[object]:
+def attribute_counts(functions: Sequence[FunctionType]) -> list[object]:
     """Read how many attributes functions have."""
     return list(map(len, map(_ATTRIBUTES, functions)))
 
 
-def sizes(containers: list[Any]) -> list[object]:
+def sizes(containers: Sequence[Any]) -> list[object]:
     """Read how large containers are."""
     return [size(container) for container in containers]
 
 
-def _sizes_and_ends(containers: list[Any]) -> list[object]:
+def _sizes_and_ends(containers: Sequence[Any]) -> list[object]:
     found: list[object] = []
     for container in containers:
         last: object = None
@@ -132,15 +132,15 @@ def _sizes_and_ends(containers: list[Any]) -> list[object]:
     return found
 
 
-def _context_values(variables: list[ContextVar[Any]]) -> list[object]:
+def _context_values(variables: Sequence[ContextVar[Any]]) -> list[object]:
     return [printed(variable.get(None)) for variable in variables]
 
 
-def _positions(generators: list[GeneratorType[Any, Any, Any]]) -> list[object]:
+def _positions(generators: Sequence[GeneratorType[Any, Any, Any]]) -> list[object]:
     return [one.gi_frame.f_lasti if one.gi_frame else None for one in generators]
 
 
-def _misses(caches: list[Any]) -> list[object]:
+def _misses(caches: Sequence[Any]) -> list[object]:
     return [cache.cache_info().misses for cache in caches]  # a hit only changes the order
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from paceline import console
 from paceline.impact.recorder import Kind, Recorder, Segment
+from paceline.impact.source import indices
 from paceline.impact.tracer import Tracer, lines
 from paceline.impact.watch import Watch
 from paceline.plugin.options import is_worker
@@ -118,29 +119,37 @@ def _relative(root: str, path: str) -> str:
     return name if PurePath(name).suffix else ""
 
 
-class _Fingerprints:
-    """Does what testmon's `create_fingerprint` does, once for all tests that ran the same.
+class Fingerprints:
+    """Does what testmon's `create_fingerprint` does, with each block's checksum taken once.
 
     A block belongs to the fingerprint if one of its lines ran (testmon 2.2, process_code.py).
     """
 
-    def __init__(self, original: Callable[..., Any]) -> None:
-        self._original = original
-        self._blocks: dict[Any, dict[int, int]] = {}
-        self._known: dict[tuple[Any, int], Any] = {}
+    def __init__(self, checksums: Callable[[list[Any]], list[int]]) -> None:
+        self._checksums = checksums
+        #: Of each module the blocks of a line as bits, and the blocks' checksums.
+        self._modules: dict[Any, tuple[dict[int, int], list[int]]] = {}
+        self._known: dict[tuple[Any, int], list[int]] = {}
 
-    def __call__(self, module: Any, covered: Iterable[int]) -> Any:
-        if module not in self._blocks:
-            owners = self._blocks[module] = {}
-            for place, block in enumerate(module.blocks):
-                for line in range(block.start, block.end + 1):
-                    owners[line] = owners.get(line, 0) | 1 << place
+    def __call__(self, module: Any, covered: Iterable[int]) -> list[int]:
+        """Return the checksums of the blocks of `module` that have one of the `covered` lines."""
+        if module not in self._modules:
+            self._modules[module] = self._read(module)
+        owners, checksums = self._modules[module]
         bits = 0
-        for line in covered:
-            bits |= self._blocks[module].get(line, 0)
+        for owner in set(map(owners.get, covered)):
+            bits |= owner or 0
         if (module, bits) not in self._known:
-            self._known[module, bits] = self._original(module, covered)
+            self._known[module, bits] = [checksums[place] for place in indices(bits)]
         return self._known[module, bits]
+
+    def _read(self, module: Any) -> tuple[dict[int, int], list[int]]:
+        blocks = sorted(module.blocks, key=lambda block: block.start)
+        owners: dict[int, int] = {}
+        for place, block in enumerate(blocks):
+            for line in range(block.start, block.end + 1):
+                owners[line] = owners.get(line, 0) | 1 << place
+        return owners, self._checksums([block.code for block in blocks])
 
 
 class Batches:
@@ -181,9 +190,9 @@ def share_trace(config: pytest.Config, watch: Watch, tracer: Tracer) -> None:
     data = getattr(config, "testmon_data", None)
     if data is not None:
         testmon_core = importlib.import_module("testmon.testmon_core")
-        if not isinstance(testmon_core.create_fingerprint, _Fingerprints):
-            fingerprints = _Fingerprints(testmon_core.create_fingerprint)
-            testmon_core.create_fingerprint = fingerprints  # type: ignore[attr-defined]
+        process_code = importlib.import_module("testmon.process_code")
+        fingerprints = Fingerprints(process_code.methods_to_checksums)
+        testmon_core.create_fingerprint = fingerprints  # type: ignore[attr-defined]
         data.get_tests_fingerprints = _unrecorded(data.get_tests_fingerprints, watch, tracer)
         batches = Batches(data.save_test_execution_file_fps, tracer)
         data.save_test_execution_file_fps = batches.add
