@@ -10,7 +10,8 @@ from pathlib import Path
 from paceline.coverage import ledger
 from paceline.coverage.ledger import Arc, Settings, Writer
 from paceline.impact import inputs, records
-from paceline.impact.building import Builder, Node
+from paceline.impact.building import Builder
+from paceline.impact.nodes import Node
 from paceline.impact.recorder import Kind
 from paceline.impact.records import SourceRecord
 

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from paceline.impact import inputs
-from paceline.impact.building import process_names
-from paceline.impact.links import own_parts
+from paceline.impact.giving import process_names
+from paceline.impact.links import import_places, own_parts, reaching
 from paceline.impact.project import Project
 from paceline.impact.recorder import Need
-from paceline.impact.records import Records
+from paceline.impact.records import Records, SegmentRecord
 from paceline.impact.scope import Scope
 from paceline.impact.selection import Selector
 
@@ -115,12 +115,30 @@ def _by_state(known: Records, labels: Iterable[tuple[str, ...]]) -> Reasons:
         for index, block in enumerate(item.source.blocks if item.source else ()):
             if index and not names.isdisjoint(block.names):
                 mentioning[number] = mentioning.get(number, 0) | 1 << index
-    found: Reasons = {}
+    generated = _running_generated(known, names)
+    said = ", ".join(sorted(names)[:3])
+    reasons = (f"a test changed state that it may use ({said})",)
+    found: Reasons = {
+        test: reasons for test, one in known.tests.items() if one.segment in generated
+    }
     for test, record in known.tests.items():
         for part in own_parts(record.segment, known.segments):
             needs = (known.needs[number] for number in part.needs if number in known.needs)
             uses = names & process_names(needs)
             if uses or any(bits & mentioning.get(item, 0) for item, bits in part.code.items()):
-                said = ", ".join(sorted(names)[:3])
-                found[test] = (f"a test changed state that it may use ({said})",)
+                found[test] = reasons
     return found
+
+
+def _running_generated(known: Records, names: set[str]) -> set[int]:
+    """Return the segments that may run generated code which mentions one of the names."""
+    wanted = {
+        number
+        for number, need in known.needs.items()
+        if need.need is Need.NAME and need.name in names
+    }
+
+    def makes(part: SegmentRecord) -> bool:
+        return not wanted.isdisjoint(part.needs)
+
+    return reaching(makes, known.segments, import_places(known.segments)) if wanted else set()

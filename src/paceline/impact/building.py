@@ -3,64 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from paceline.impact import inputs, source
 from paceline.impact.children import reads_named_files_only
+from paceline.impact.giving import link_state, name_state
 from paceline.impact.links import import_places, own_parts, reachable, reaching
 from paceline.impact.looks import Looks, looks_of
-from paceline.impact.recorder import WORKING_FOLDER, Kind, Need
+from paceline.impact.nodes import Node
+from paceline.impact.recorder import Kind, Need
 from paceline.impact.recording import RawSegment, RawTest, Recording
 from paceline.impact.records import NeedRecord, SourceRecord
 from paceline.impact.scope import Scope
-
-
-class Node:
-    """A segment on its way into the store: raw data resolved to blocks, inputs and links."""
-
-    def __init__(self, raw: RawSegment, name: str) -> None:
-        self.kind = raw.kind
-        self.name = name
-        self.blocks: defaultdict[SourceRecord, int] = defaultdict(int)
-        self.names: set[str] = set()
-        self.needs: set[NeedRecord] = set()
-        self.links: set[int] = set()
-        self.imports: set[str] = set()
-        self.modules = frozenset(raw.modules)
-        self.missing = frozenset(raw.missing)
-        self.unseen = set(raw.unseen)
-        self.failed = raw.failed
-        #: What the project's own coverage measured.
-        self.measured: dict[SourceRecord, set[tuple[int, int]]] = {}
-        self.disturbed: set[str] = set()
-        #: Whether its code looks at frames or tracebacks: at lines of the code that runs.
-        self.sees_lines = False
-        #: Whether it looks at source text or code objects, which need not be of what runs.
-        self.sees_texts = False
-        #: Programs that were started and cannot be recorded.
-        self.programs: set[str] = set()
-
-    def absorb(self, other: Node) -> None:
-        """Take over what another process saw of the same segment."""
-        for source_record, bits in other.blocks.items():
-            self.blocks[source_record] |= bits
-        self.names |= other.names
-        self.needs |= other.needs
-        self.links |= other.links
-        self.imports |= other.imports
-        self.modules |= other.modules
-        self.missing |= other.missing
-        self.unseen |= other.unseen
-        self.disturbed |= other.disturbed
-        self.programs |= other.programs
-        self.sees_lines |= other.sees_lines
-        self.sees_texts |= other.sees_texts
-        self.failed &= other.failed
-        for source_record, arcs in other.measured.items():
-            self.measured.setdefault(source_record, set()).update(arcs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +27,6 @@ class Declared:
     always: bool = False
 
 
-def process_names(needs: Iterable[NeedRecord]) -> set[str]:
-    """Return by which names of state the process's environment counts for these needs."""
-    names = {Need.VARIABLE: "", Need.FOLDER: WORKING_FOLDER}
-    return {names[need.need] or need.name for need in needs if need.need in names}
-
-
 def is_own_work(path: str, written: Collection[str]) -> bool:
     """Return whether the run made the file at `path`, or a folder that holds it."""
     while path not in written:
@@ -85,9 +35,6 @@ def is_own_work(path: str, written: Collection[str]) -> bool:
             return False
         path = above
     return True
-
-
-_STATE = RawSegment(Kind.STATE, "state", {}, {}, (), (), (), (), (), ())
 
 
 class _Owners(dict[tuple[int, int], int]):
@@ -134,9 +81,10 @@ class Builder:
             start = offsets[one.process]
             for place, raw in enumerate(one.segments, start):
                 self._fill(nodes[place], raw, one, offsets)
-            self._name_state(one, start, nodes)
-            self._link_state(one, start, nodes)
             tests += [(test, start + test.segment) for test in one.tests]
+        for one in recordings:
+            name_state(one, offsets[one.process], nodes)
+            link_state(one, offsets[one.process], nodes)
         segments = dict(enumerate(nodes))
         self._add_texts(segments, tests)
         self._declare(segments, tests, declared)
@@ -258,12 +206,16 @@ class Builder:
         sha = inputs.digest(text)
         if self._values.get((Need.CONTENT, path), sha) != sha:
             self._disturbed |= {path}
-        parsed = source.parse(text) if path.endswith((".py", ".pyw")) else None
+        parsed = source.parse(text) if path.endswith(source.SUFFIXES) else None
         if parsed is not None and (looks := looks_of(path, text, parsed)):
             self._looks[path] = looks
         return SourceRecord(self._scope.relative(path), sha, parsed)
 
     def _add_need(self, node: Node, need: Need, name: str) -> None:
+        if need is Need.NAME:
+            node.generated.add(name)
+            node.needs.add(NeedRecord(need, name, ""))
+            return
         if name in self._disturbed:
             node.disturbed.add(name)
         value = self._values.get((need, name))
@@ -271,43 +223,6 @@ class Builder:
             value = self._values[need, name] = inputs.value(need, name)
         stored = name if need is Need.VARIABLE else self._scope.relative(name)
         node.needs.add(NeedRecord(need, stored, value))
-
-    def _link_state(self, one: Recording, start: int, nodes: list[Node]) -> None:
-        """Link each test to the tests before it that left state which it mentions.
-
-        State grows: a change builds on the change before it, so one link per name is enough.
-        """
-        latest: dict[str, int] = {}
-        changes = sorted(one.changes, key=lambda change: change.order)
-        position = 0
-        for test in sorted(one.tests, key=lambda test: test.order):
-            while position < len(changes) and changes[position].order < test.order:
-                change = changes[position]
-                position += 1
-                state = Node(_STATE, "state")
-                state.links = {start + change.segment}
-                state.links |= {latest[name] for name in change.names if name in latest}
-                nodes.append(state)
-                latest.update(dict.fromkeys(change.names, len(nodes) - 1))
-            node = nodes[start + test.segment]
-            for name in self._mentioned(node, nodes) & latest.keys():
-                node.links.add(latest[name])
-
-    def _name_state(self, one: Recording, start: int, nodes: Sequence[Node]) -> None:
-        """Note in the segments what state they changed."""
-        found: defaultdict[int, set[str]] = defaultdict(set)
-        for change in one.changes:
-            found[change.segment].update(" ".join(label) for label in change.labels)
-        for number, labels in found.items():
-            value = "\n".join(sorted(labels))
-            nodes[start + number].needs.add(NeedRecord(Need.STATE, ".", value))
-
-    def _mentioned(self, node: Node, nodes: Sequence[Node]) -> set[str]:
-        names = node.names | process_names(node.needs)
-        for link in node.links:
-            if nodes[link].kind in (Kind.FIXTURE, Kind.SESSION):
-                names |= nodes[link].names | process_names(nodes[link].needs)
-        return names
 
     def _add_texts(self, nodes: Mapping[int, Node], tests: Sequence[tuple[RawTest, int]]) -> None:
         """Let tests that look at texts depend on those of all their sources."""

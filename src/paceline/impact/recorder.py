@@ -47,6 +47,8 @@ class Need(str, Enum):
     CONFIGURATION = "configuration"
     #: Names of state that the segment changed: known, and not compared.
     STATE = "state"
+    #: A name that generated code mentions: known, and not compared.
+    NAME = "name"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from paceline.coverage.ledger import Ledger
 from paceline.impact.recorder import Kind, Need
 from paceline.impact.source import Block, Source
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 
 #: Seconds to wait for another run that writes.
 _PATIENCE_SECONDS: Final = 60.0

@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 
 from paceline.impact import records
-from paceline.impact.building import Node
 from paceline.impact.links import import_places, reachable, reaching
+from paceline.impact.nodes import Node
 from paceline.impact.recorder import Kind
 from paceline.impact.recording import RawTest
 from paceline.impact.records import SegmentRecord

@@ -196,7 +196,7 @@ class Selector:
         return reasons
 
     def _need_reason(self, need: NeedRecord) -> str:
-        if need.need in (Need.FILES, Need.STATE):
+        if need.need in (Need.FILES, Need.STATE, Need.NAME):
             return ""  # compared file by file, and not at all
         now = self._project.value(need.need, need.name)
         if now == need.value:

@@ -9,10 +9,15 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from types import CodeType
 from typing import Any
+
+#: The files whose blocks are known.
+SUFFIXES = (".py", ".pyw")
 
 #: The name of a file's import-time block.
 MODULE = "<module>"
@@ -22,6 +27,10 @@ _LONGEST_NAME = 80
 
 #: Stands among the names for a code object that is compared or handed on.
 SHOWN_CODE = "(__code__)"
+
+#: As in `monkeypatch.setattr("package.module.name", 1)`.
+_DOTTED = re.compile(r"\w+([.:]\w+)+")
+_SIGNS = re.compile(r"[.:]")
 
 #: Methods of containers, which look into nothing.
 _KEEPING = frozenset(("add", "append", "discard", "remove"))
@@ -123,6 +132,17 @@ def mentioning(text: bytes, words: frozenset[str]) -> frozenset[int]:
             found.update(range(first, (getattr(node, "end_lineno", first) or first) + 1))
         queue.extend((child, around) for child in ast.iter_child_nodes(node))
     return frozenset(found)
+
+
+def names_in(code: CodeType) -> set[str]:
+    """Return the names that compiled code mentions: globals, attributes, strings that are names."""
+    found = set(code.co_names)
+    for value in code.co_consts:
+        if isinstance(value, CodeType):
+            found |= names_in(value)
+        elif isinstance(value, str) and len(value) <= _LONGEST_NAME and value.isidentifier():
+            found.add(value)
+    return found
 
 
 class _Reader:
@@ -282,6 +302,8 @@ def _mention(node: ast.AST, names: set[str]) -> None:
     elif isinstance(node, ast.Constant) and isinstance(node.value, str):
         if len(node.value) <= _LONGEST_NAME:
             names.add(node.value)
+            if _DOTTED.fullmatch(node.value):
+                names.update(_SIGNS.split(node.value))
     elif isinstance(node, (ast.Global, ast.Nonlocal)):
         names.update(node.names)
 

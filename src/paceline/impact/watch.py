@@ -21,6 +21,7 @@ from paceline.impact import inputs
 from paceline.impact.inputs import ALL_VARIABLES, is_volatile
 from paceline.impact.recorder import Need, Recorder, Segment
 from paceline.impact.scope import Scope
+from paceline.impact.source import SUFFIXES, names_in
 
 #: What these packages look at is their own business, not the test's.
 TOOLS: Final = frozenset(
@@ -65,6 +66,7 @@ class Watch:
             "sqlite3.connect": self._database,
             "os.system": self._system,
             "sys.settrace": self._traced,
+            "exec": self._generated,
         }
 
     def start(self) -> None:
@@ -279,6 +281,12 @@ class Watch:
         module = frame.f_globals.get("__name__", "")
         if not module.startswith(("coverage.", "paceline.", "_pytest.", "testmon.")):
             self.recorder.current.unseen.add("replaces the tracer (sys.settrace)")
+
+    def _generated(self, arguments: tuple[Any, ...]) -> None:
+        code = arguments[0]
+        name = code.co_filename
+        if not (name.endswith(SUFFIXES) and os.path.exists(name)):
+            self.recorder.current.needs.update((Need.NAME, name) for name in names_in(code))
 
     def _asking(self, original: Any) -> Any:
         def ask(path: Any, *args: Any, **kwargs: Any) -> Any:

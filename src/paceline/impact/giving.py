@@ -1,0 +1,74 @@
+"""Which tests build on state that an earlier one left behind: those that mention its name.
+
+Only code that mentions a name gets at what is kept under it. Of code without a file, as attrs
+makes it for a class, the names are known to the segment in which it was made; whoever builds on
+that may run it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from paceline.impact.links import import_places, own_parts, reachable
+from paceline.impact.nodes import Node
+from paceline.impact.recorder import WORKING_FOLDER, Kind, Need
+from paceline.impact.recording import RawSegment, Recording
+from paceline.impact.records import NeedRecord
+
+_STATE = RawSegment(Kind.STATE, "state", {}, {}, (), (), (), (), (), ())
+
+
+def name_state(one: Recording, start: int, nodes: Sequence[Node]) -> None:
+    """Note in the segments what state they changed; those of `one` begin at `start`."""
+    found: defaultdict[int, set[str]] = defaultdict(set)
+    for change in one.changes:
+        found[change.segment].update(" ".join(label) for label in change.labels)
+    for number, labels in found.items():
+        value = "\n".join(sorted(labels))
+        nodes[start + number].needs.add(NeedRecord(Need.STATE, ".", value))
+
+
+def link_state(one: Recording, start: int, nodes: list[Node]) -> None:
+    """Link each test to the tests before it that left state which it mentions.
+
+    State grows: a change builds on the change before it, so one link per name is enough.
+    """
+    segments = dict(enumerate(nodes))
+    by_path = import_places(segments)
+    latest: dict[str, int] = {}
+    #: What code that was left behind mentions: whoever uses that state may run it.
+    left: set[str] = set()
+    changes = sorted(one.changes, key=lambda change: change.order)
+    position = 0
+    for test in sorted(one.tests, key=lambda test: test.order):
+        while position < len(changes) and changes[position].order < test.order:
+            change = changes[position]
+            position += 1
+            state = Node(_STATE, "state")
+            state.links = {start + change.segment}
+            state.links |= {latest[name] for name in change.names if name in latest}
+            nodes.append(state)
+            latest.update(dict.fromkeys(change.names, len(nodes) - 1))
+            left |= _generated(start + change.segment, segments, by_path)
+        place = start + test.segment
+        names = _mentioned(place, segments) | _generated(place, segments, by_path) | left
+        nodes[place].links |= {latest[name] for name in names & latest.keys()}
+
+
+def process_names(needs: Iterable[NeedRecord]) -> set[str]:
+    """Return by which names of state the process's environment counts for these needs."""
+    names = {Need.VARIABLE: "", Need.FOLDER: WORKING_FOLDER}
+    return {names[need.need] or need.name for need in needs if need.need in names}
+
+
+def _mentioned(place: int, nodes: Mapping[int, Node]) -> set[str]:
+    names: set[str] = set()
+    for part in own_parts(place, nodes):
+        names |= part.names | process_names(part.needs)
+    return names
+
+
+def _generated(place: int, nodes: Mapping[int, Node], by_path: Mapping[str, int]) -> set[str]:
+    reached = (nodes[number].generated for number in reachable([place], nodes, by_path))
+    return set().union(*filter(None, reached))
