@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from paceline.impact.inputs import digest
+from paceline.impact.inputs import SETTINGS, digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,10 @@ class Surroundings:
     options: tuple[str, ...]
     profile: str
 
-    def digest(self) -> str:
-        """Return the name of the environment, from the packages that are installed now."""
-        parts = [self.python, self.machine, *self.options, *installed(self.folders)]
+    def digest(self, environ: Mapping[str, str]) -> str:
+        """Return the environment's name, from the packages and the settings that there are now."""
+        settings = [f"{name}={environ[name]}" for name in SETTINGS if name in environ]
+        parts = [self.python, self.machine, *self.options, *settings, *installed(self.folders)]
         return digest("\0".join(parts).encode("utf-8", "surrogateescape"))
 
     def as_text(self) -> str:

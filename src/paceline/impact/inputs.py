@@ -36,16 +36,21 @@ _CONFIGURATION: Final = (
 )  # fmt: skip
 
 
-#: Variables that differ between two equal runs, or are set by the tools themselves.
-_VOLATILE: Final = frozenset(
-    (
-        "_", "COLUMNS", "LINES", "OLDPWD", "PWD", "SHLVL", "COVERAGE_FILE", "COVERAGE_CORE",
-        "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG", "PYTHONHASHSEED",
-    )
-)  # fmt: skip
+#: Variables that the tools themselves set, and the seed of chance.
+_TOOLS: Final = ("PYTEST_", "PACELINE_", "TESTMON_", "COV_CORE_", "COVERAGE_", "PYTHONHASHSEED")
+
+#: Variables that differ between two equal runs, for code that only goes through all.
+_VOLATILE: Final = frozenset(("_", "COLUMNS", "LINES", "OLDPWD", "PWD", "SHLVL"))
 _VOLATILE_PREFIXES: Final = (
-    "PYTEST_", "PACELINE_", "TESTMON_", "COV_CORE_", "NOX_", "INVOKE_", "TERM", "SSH_", "XDG_",
-    "LC_", "LS_", "GIT_", "VSCODE_", "WINDOW", "DBUS_", "DISPLAY",
+    *_TOOLS, "NOX_", "INVOKE_", "TERM", "SSH_", "XDG_", "LC_", "LS_", "GIT_", "VSCODE_", "WINDOW",
+    "DBUS_", "DISPLAY",
+)  # fmt: skip
+
+#: Variables that C code reads: the interpreter at its start, the system's library at any time.
+SETTINGS: Final = (
+    "TZ", "LANG", "LANGUAGE", "LC_ALL", "LC_COLLATE", "LC_CTYPE", "LC_MESSAGES", "LC_MONETARY",
+    "LC_NUMERIC", "LC_TIME", "PYTHONDEVMODE", "PYTHONIOENCODING", "PYTHONOPTIMIZE",
+    "PYTHONSAFEPATH", "PYTHONUTF8", "PYTHONWARNINGS",
 )  # fmt: skip
 
 #: Where Python looks for modules first.
@@ -56,8 +61,13 @@ _PACKAGE: Final = str(Path(__file__).parents[1]) + os.sep
 ALL_VARIABLES: Final = "*"
 
 
+def is_set_by_tools(name: str) -> bool:
+    """Return whether the variable `name` says nothing of the project to code that reads it."""
+    return name.startswith(_TOOLS)
+
+
 def is_volatile(name: str) -> bool:
-    """Return whether the variable `name` says nothing about the project."""
+    """Return whether the variable `name` says nothing to code that goes through all variables."""
     return name in _VOLATILE or name.startswith(_VOLATILE_PREFIXES)
 
 
@@ -89,11 +99,12 @@ def content(path: str) -> str:
 
 
 def _listing(path: str) -> str:
-    names = sorted(
-        name
-        for name in os.listdir(path)
-        if name not in CACHES and not name.startswith((".coverage", ".testmondata"))
-    )
+    with os.scandir(path) as entries:
+        names = sorted(
+            f"{entry.name}/" if entry.is_dir() else entry.name
+            for entry in entries
+            if entry.name not in CACHES and not entry.name.startswith((".coverage", ".testmondata"))
+        )
     return digest("\0".join(names).encode("utf-8", "surrogateescape"))
 
 
@@ -133,7 +144,7 @@ def _existence(path: str) -> str:
 def _status(path: str) -> str:
     status = os.stat(path)
     if stat.S_ISDIR(status.st_mode):
-        return _existence(path)
+        return f"{_existence(path)} {stat.S_IMODE(status.st_mode):o}"
     return f"{_existence(path)} {status.st_size} {stat.S_IMODE(status.st_mode):o}"
 
 

@@ -15,7 +15,7 @@ from paceline.impact.recorder import Need
 
 #: Words by which code reads docstrings, or hands them to something that does.
 _READS_DOCSTRINGS = re.compile(
-    rb"__doc__|getdoc|doctest|pydoc|docopt|\bhelp\(|\b(fire|typer|plac|clize|sphinx)\b"
+    rb"__doc__|getdoc|shortDescription|doctest|pydoc|docopt|\bhelp\(|\b(fire|typer|plac|clize|sphinx)\b"
 )
 #: Words by which code looks through a namespace, where every new name may count.
 _ENUMERATES = re.compile(

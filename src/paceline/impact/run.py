@@ -57,7 +57,7 @@ class Run:
         place = records_file(root)
         place.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix="run-", dir=place.parent))
-        run = cls(Store(place), Scope(root), surroundings, surroundings.digest(), folder)
+        run = cls(Store(place), Scope(root), surroundings, surroundings.digest(os.environ), folder)
         run._before = _statuses(root)
         return run
 
@@ -98,7 +98,8 @@ class Run:
         settings leave out.
         """
         recordings = [own, *self.left_behind(own.process)]
-        builder = Builder(self.scope, self._disturbed(recordings))
+        disturbed = self._disturbed(recordings)
+        builder = Builder(self.scope, disturbed)
         nodes, tests = builder.build(recordings, declared)
         collected = {test for one in recordings for test in one.collected}
         with self.store.open() as connection:
@@ -107,6 +108,8 @@ class Run:
             saving.hold_back(connection, number, set(affected) - ran)
             stored = saving.save(connection, number, nodes, tests, self.name)
             saving.hold_back(connection, number, again)
+            modules = {self.scope.relative(path) for path in disturbed}
+            saving.hold_back(connection, number, saving.importing(connection, number, modules))
             if coverage is not None:
                 keep(connection, stored, coverage, builder, self.scope.root)
             saving.settle_files(connection, number, collected, complete, partial)
@@ -141,22 +144,11 @@ class Run:
         root = self.scope.root
         written = {path for one in recordings for path in one.written}
         after = _statuses(root)
-        contents = {
-            name: value
-            for one in recordings
-            for (need, name), value in one.values.items()
-            if need is Need.CONTENT
-        }
-        touched = (
+        # Content that is as it was when a test read it may not be as it was at the selection.
+        touched = {
             str(root / name)
             for name in self._before.keys() | after.keys()
             if self._before.get(name) != after.get(name)
-        )
-        # A new time alone is no other content.
-        changed = {
-            path
-            for path in touched
-            if path not in contents or inputs.value(Need.CONTENT, path) != contents[path]
         }
         outside = {
             name
@@ -167,7 +159,7 @@ class Run:
             and not name.startswith(str(root) + os.sep)
             and inputs.value(need, name) != value
         }
-        return {path for path in changed | outside if not is_own_work(path, written)}
+        return {path for path in touched | outside if not is_own_work(path, written)}
 
 
 def _statuses(root: Path) -> dict[str, Status]:

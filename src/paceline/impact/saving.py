@@ -125,6 +125,20 @@ def hold_back(connection: sqlite3.Connection, environment: int, tests: Iterable[
     )
 
 
+def importing(connection: sqlite3.Connection, environment: int, modules: set[str]) -> list[str]:
+    """Return the tests that build on the import of one of the modules, given by path."""
+    if not any(_is_known(connection, environment, path) for path in modules):
+        return []
+    known = records.load_segments(connection, environment)
+    reached = reaching(
+        lambda part: part.kind is Kind.IMPORT and part.name in modules, known, import_places(known)
+    )
+    tests = connection.execute(
+        "SELECT name, segment FROM test WHERE environment = ?", (environment,)
+    )
+    return [name for name, segment in tests if segment in reached]
+
+
 def settle_files(
     connection: sqlite3.Connection,
     environment: int,

@@ -253,12 +253,11 @@ class Selector:
         found: dict[str, str] = {}
         for name, test in self._records.tests.items():
             reached = reachable([test.segment], self._records.segments, self._imports)
-            parts: set[str] | None = None
+            asked: set[str] | None = None
             for session in reached & news.keys():
-                if parts is None:
-                    parts = {part for number in reached for part in self._parts(number)}
+                asked = asked or {part for number in reached for part in self._parts(number)}
                 for path in news[session]:
-                    if reason := _new_file_reason(path, name, parts):
+                    if reason := _new_file_reason(path, name, asked):
                         found[name] = reason
         return found
 
@@ -291,14 +290,14 @@ class Selector:
         return sorted(set(inputs.files(self._project.root)) - known)
 
     def _new_modules(self, session: SegmentRecord) -> list[str]:
+        """Return the new modules, and with a slash at the end new folders, which are packages."""
         recorded = self._recorded_files(session)
         if not recorded:
             return []
-        return [
-            name
-            for name in inputs.files(self._project.root)
-            if name.endswith(inputs.MODULE_SUFFIXES) and name not in recorded
-        ]
+        new = [name for name in inputs.files(self._project.root) if name not in recorded]
+        folders = {above for name in recorded for above in _folders(name)}
+        made = {above for name in new for above in _folders(name)} - folders
+        return [*(name for name in new if name.endswith(inputs.MODULE_SUFFIXES)), *sorted(made)]
 
     def _recorded_files(self, session: SegmentRecord) -> set[str]:
         return {
@@ -313,15 +312,25 @@ class Selector:
         return {part for name in segment.modules | segment.missing for part in name.split(".")}
 
 
+def _folders(path: str) -> list[str]:
+    """Return all folders above the file at `path`, each with a slash at its end."""
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[: length + 1]) + "/" for length in range(len(parts))]
+
+
 def _new_file_reason(path: str, test: str, imported: set[str]) -> str:
-    """Return why the new file at `path` may change `test`, or ""."""
+    """Return why the new file or folder at `path` may change `test`, or ""."""
+    if path.endswith("/"):
+        name = path.rstrip("/").rpartition("/")[2]
+        return f"new folder {path} may be what `import {name}` finds" if name in imported else ""
     folder, _, name = path.rpartition("/")
     stem = name.partition(".")[0]
     if name == "conftest.py":
         return f"new file {path}" if not folder or test.startswith(f"{folder}/") else ""
     if stem == "__init__":
         return f"new file {path} makes a package"
-    for part in (stem, folder.rpartition("/")[2]):
-        if part and part in imported and part != "tests":
+    above = folder.rpartition("/")[2]
+    for part in (stem, "" if above == "tests" else above):
+        if part and part in imported:
             return f"new file {path} may be what `import {part}` finds"
     return ""

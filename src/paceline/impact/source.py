@@ -28,6 +28,9 @@ _LONGEST_NAME = 80
 #: Stands among the names for a code object that is compared or handed on.
 SHOWN_CODE = "(__code__)"
 
+#: Stands among the names for a yield, which makes a function a generator.
+YIELDS = "(yield)"
+
 #: As in `monkeypatch.setattr("package.module.name", 1)`.
 _DOTTED = re.compile(r"\w+([.:]\w+)+")
 _SIGNS = re.compile(r"[.:]")
@@ -217,7 +220,8 @@ class _Reader:
             for key in node._fields:
                 value = getattr(node, key, None)
                 if key == "body" and isinstance(node, _FUNCTIONS):
-                    self._function(node, prefix)
+                    # A call of a generator is another thing, which can be told from outside.
+                    parts.append(self._function(node, prefix))
                     continue
                 if key == "body" and isinstance(node, ast.ClassDef):
                     value = self._without_docstring(node, node.body)
@@ -226,7 +230,8 @@ class _Reader:
         else:
             parts.append(repr(sorted(node, key=repr) if isinstance(node, frozenset) else node))
 
-    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, prefix: str) -> None:
+    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, prefix: str) -> str:
+        """Make the body a block of its own; return what of it the definition shows."""
         name = prefix + node.name
         self._seen[name] += 1
         if self._seen[name] > 1:
@@ -235,6 +240,7 @@ class _Reader:
         last = max(statement.end_lineno or statement.lineno for statement in node.body)
         block = self._block(node, name, node.body, (node.body[0].lineno, last))
         self._blocks.insert(place, block)
+        return YIELDS if YIELDS in block.names else ""
 
 
 def _plain_functions(tree: ast.Module) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -291,6 +297,8 @@ def _shows_code(node: ast.AST) -> bool:
 def _mention(node: ast.AST, names: set[str]) -> None:
     if _shows_code(node):
         names.add(SHOWN_CODE)
+    if isinstance(node, (ast.Yield, ast.YieldFrom)):
+        names.add(YIELDS)
     if isinstance(node, ast.Name):
         names.add(node.id)
     elif isinstance(node, ast.Attribute):

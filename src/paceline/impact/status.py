@@ -45,7 +45,7 @@ def ask(
     last = last_surroundings(store, profile, prefix)
     if last is None:
         return Status("no record of an earlier run")
-    digest = last.digest()
+    digest = last.digest(environ)
     known = store.load(digest)
     if not known.tests:
         return Status("Python, a package or an option is not what it was")

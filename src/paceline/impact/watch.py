@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any, Final
 
 from paceline.impact import inputs
-from paceline.impact.inputs import ALL_VARIABLES, is_volatile
+from paceline.impact.inputs import ALL_VARIABLES, is_set_by_tools
 from paceline.impact.recorder import Need, Recorder, Segment
 from paceline.impact.scope import Scope
 from paceline.impact.source import SUFFIXES, names_in
@@ -29,6 +29,17 @@ TOOLS: Final = frozenset(
         "_pytest", "pytest", "pluggy", "coverage", "testmon", "xdist", "execnet", "paceline",
         "pytest_cov", "pytest_split", "pytest_randomly", "pytest_rerunfailures", "_hypothesis",
         "hypothesis", "pytest_timeout",
+    )
+)  # fmt: skip
+
+#: Of pytest, what looks at something because the test told it to: a file, and functions that call
+#: what they were given, which may be one of the standard library's.
+_ON_BEHALF: Final = os.path.join("_pytest", "monkeypatch.py")
+_CALLING: Final = frozenset(
+    (
+        ("fixtures.py", "call_fixture_func"), ("fixtures.py", "finish"),
+        ("python.py", "pytest_pyfunc_call"), ("runner.py", "teardown_exact"),
+        ("unittest.py", "runtest"), ("unittest.py", "pytest_pyfunc_call"),
     )
 )  # fmt: skip
 
@@ -58,11 +69,11 @@ class Watch:
         self._handlers: dict[str, Callable[[tuple[Any, ...]], None]] = {
             "open": self._open,
             "os.listdir": self._list,
-            "os.scandir": self._list,
+            "os.scandir": self._scan,
             "os.mkdir": self._made,
             "os.rename": self._moved,
             "os.link": self._moved,
-            "os.symlink": self._moved,
+            "os.symlink": self._linked,
             "sqlite3.connect": self._database,
             "os.system": self._system,
             "sys.settrace": self._traced,
@@ -107,7 +118,16 @@ class Watch:
 
     def note(self, need: Need, path: str) -> None:
         """Note that the current segment needs `path` (or variable) in this way."""
-        if need is Need.VARIABLE or not self.own_work(path):
+        made = "" if need is Need.VARIABLE else self._made_at(path)
+        if made:
+            # A link that the run made may lead to what it did not make.
+            folder, name = os.path.split(made)
+            place = os.path.join(os.path.realpath(folder), name) + os.sep
+            path = os.path.realpath(path)
+            if f"{path}{os.sep}".startswith(place) or not self.scope.counts(path):
+                return
+            made = self._made_at(path)
+        if not made:
             self.note_in(self.recorder.current, need, path)
 
     def note_in(self, segment: Segment, need: Need, path: str) -> None:
@@ -124,20 +144,20 @@ class Watch:
 
     def own_work(self, path: str) -> bool:
         """Return whether this run made `path`; link to the segments that did."""
+        return bool(self._made_at(path))
+
+    def _made_at(self, path: str) -> str:
+        """Return the file or folder that the run made and `path` lies in, "" if there is none."""
         written = self.recorder.written
-        if not written:
-            return False
-        place = path
-        while True:
+        place = path if written else ""
+        while place:
             if place in written:
-                self.recorder.current.links.update(
-                    segment for segment in written[place] if segment is not self.recorder.current
-                )
-                return True
+                current = self.recorder.current
+                current.links.update(one for one in written[place] if one is not current)
+                return place
             above = os.path.dirname(place)
-            if above == place:
-                return False
-            place = above
+            place = above if above != place else ""
+        return ""
 
     def _replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
         original = getattr(owner, name)
@@ -153,21 +173,27 @@ class Watch:
         frame = _frame(depth + 1)
         while frame is not None:
             filename = frame.f_code.co_filename
-            owner = self._owners.get(filename, "")
-            if owner == "":
-                owner = self._owner(filename)
-                self._owners[filename] = owner
+            owner = self._owner_of(filename)
             if owner is not None:
+                if (os.path.basename(filename), frame.f_code.co_name) in _CALLING:
+                    return False
                 return owner in TOOLS and not self.scope.counts(os.path.abspath(filename))
             frame = frame.f_back
-        return True
+        # A thread that runs nothing else does so for the project, as asyncio.to_thread does.
+        return threading.current_thread() is threading.main_thread()
+
+    def _owner_of(self, filename: str) -> str | None:
+        owner = self._owners.get(filename, "")
+        if owner == "":
+            owner = self._owners[filename] = self._owner(filename)
+        return owner
 
     def _owner(self, filename: str) -> str | None:
         """Return the package a file belongs to, None for the standard library."""
         for folder in self._stdlib:
             if filename.startswith(folder) and "-packages" not in filename[len(folder) :]:
                 return None
-        if filename.startswith("<frozen"):
+        if filename.startswith("<frozen") or filename.endswith(_ON_BEHALF):
             return None
         _, found, rest = filename.rpartition("-packages" + os.sep)
         if found:
@@ -238,18 +264,43 @@ class Watch:
         return False
 
     def _list(self, arguments: tuple[Any, ...]) -> None:
+        self._listed(arguments)
+
+    def _scan(self, arguments: tuple[Any, ...]) -> None:
+        path = self._listed(arguments)
+        # What the entries are asked raises no event.
+        if path is not None and self._asks_entries():
+            for entry in os.listdir(path):
+                self.note(Need.STAT, os.path.join(path, entry))
+
+    def _asks_entries(self) -> bool:
+        """Return whether project code that lists a folder asks for more than names and kinds."""
+        frame = _frame(4)
+        while frame is not None:
+            owner = self._owner_of(frame.f_code.co_filename)
+            if owner in TOOLS:
+                return False
+            if owner == "project" and "stat" in names_in(frame.f_code):
+                return True
+            frame = frame.f_back
+        return False
+
+    def _listed(self, arguments: tuple[Any, ...]) -> str | None:
+        """Note that a folder is listed; return its path if that counts."""
         given = arguments[0]
         if isinstance(given, int):
             given = self._opened(given)
         path = self._path("." if given is None or given == "" else given)
         if path is None or not self.scope.counts(path):
-            return
-        frame = _frame(3)
+            return None
+        frame = _frame(4)
         if frame is None or frame.f_code.co_filename.startswith("<frozen importlib"):
-            return
-        if not self.asked_by_tool(3):
-            self.note(Need.LISTING, path)
-            self._note_folder(given or ".")
+            return None
+        if self.asked_by_tool(4):
+            return None
+        self.note(Need.LISTING, path)
+        self._note_folder(given or ".")
+        return path
 
     def _made(self, arguments: tuple[Any, ...]) -> None:
         path = self._path(arguments[0])
@@ -257,6 +308,13 @@ class Watch:
             self.recorder.written[path].add(self.recorder.current)
 
     def _moved(self, arguments: tuple[Any, ...]) -> None:
+        source, path = self._path(arguments[0]), self._path(arguments[1])
+        if source and self.scope.counts(source) and not self.asked_by_tool(3):
+            self.note(Need.CONTENT, source)
+        if path and self.scope.counts(path):
+            self.recorder.written[path].add(self.recorder.current)
+
+    def _linked(self, arguments: tuple[Any, ...]) -> None:
         path = self._path(arguments[1])
         if path and self.scope.counts(path):
             self.recorder.written[path].add(self.recorder.current)
@@ -350,7 +408,7 @@ class Watch:
         def __getitem__(environ: Any, key: Any) -> Any:
             if isinstance(key, (str, bytes)) and self.recorder.active:
                 name = os.fsdecode(key)
-                if self._listening() and not is_volatile(name) and not self.asked_by_tool(2):
+                if self._listening() and not is_set_by_tools(name) and not self.asked_by_tool(2):
                     self.note(Need.VARIABLE, name)
             return original(environ, key)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -68,6 +69,7 @@ class Aftermath:
         before = session.items
         self._impact.select_also(found)
         files = dict.fromkeys(test.partition("::")[0] for test in found)
+        _offer_conftests(session)
         session.perform_collect([str(session.config.rootpath / file) for file in files])
         items = [item for item in session.items if item.nodeid in found]
         session.items = [*before, *items]
@@ -91,6 +93,21 @@ class Aftermath:
                 f"paceline impact: {len(self._open)} more to run, affected by what these tests "
                 f"left behind, such as {test} ({reasons[0]}); run this again"
             )
+
+
+def _offer_conftests(session: pytest.Session) -> None:
+    """Let folders that are collected once more find the fixtures of their conftest files.
+
+    Since pytest 9.1 these belong to the folder's node, of which there is a new one (fixtures.py).
+    """
+    pending = getattr(session._fixturemanager, "_pending_conftests", None)
+    if pending is None:
+        return
+    root = session.config.rootpath
+    for name, plugin in session.config.pluginmanager.list_name_plugin():
+        folder = Path(name).parent
+        if name.endswith("conftest.py") and root in folder.parents:
+            pending[folder] = plugin
 
 
 def _say(config: pytest.Config, text: str) -> None:

@@ -102,6 +102,8 @@ class Impact:
 
     def _configure(self, config: pytest.Config) -> None:
         from paceline.impact.children import Children
+        from paceline.impact.inputs import SEARCH_PATH
+        from paceline.impact.recorder import Need
         from paceline.plugin.carrying import Company
         from paceline.plugin.recording import SegmentHooks
         from paceline.plugin.testmon import share_trace
@@ -112,6 +114,10 @@ class Impact:
         config.pluginmanager.register(self.hooks, "paceline-segments")
         self.hooks.start()
         share_trace(config, self.watch, self.tracer)
+        # In a worker too: its tests build on the session of their own process.
+        for need in (Need.FILES, Need.CONFIGURATION):
+            self.watch.note_in(self.recorder.session, need, str(self.root))
+        self.watch.note_in(self.recorder.session, Need.VARIABLE, SEARCH_PATH)
         self._distributed = getattr(config.option, "dist", "no") != "no"
         if is_worker(config):
             given = config.workerinput[INPUT]  # type: ignore[attr-defined]
@@ -130,8 +136,6 @@ class Impact:
 
     def _begin(self, config: pytest.Config) -> Path:
         from paceline.impact.environment import surroundings
-        from paceline.impact.inputs import SEARCH_PATH
-        from paceline.impact.recorder import Need
         from paceline.impact.run import Run
         from paceline.plugin.aftermath import Aftermath
         from paceline.plugin.carrying import is_measured
@@ -139,9 +143,6 @@ class Impact:
         self._run = Run.begin(
             self.root, surroundings(options(config), config.option.paceline_group)
         )
-        for need in (Need.FILES, Need.CONFIGURATION):
-            self.watch.note_in(self.recorder.session, need, str(self.root))
-        self.watch.note_in(self.recorder.session, Need.VARIABLE, SEARCH_PATH)
         self.selecting = not config.option.impact_noselect
         self._narrowed = is_narrowed(config)
         known = self._run.known()
@@ -281,7 +282,7 @@ class Impact:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Mark the tests that are about to run."""
-        if self._run is not None and session.items:
+        if self._run is not None and session.items and not session.config.option.collectonly:
             self._run.take_on([item.nodeid for item in session.items])
 
     @pytest.hookimpl(optionalhook=True)
@@ -343,6 +344,8 @@ class Impact:
             *handover.read(self._folder).collected,
         }
         files = {test.partition("::")[0] for test in collected}
+        if config.option.lf:  # pytest leaves the other tests of a file out while it collects
+            return [], sorted(files)
         return sorted(files - set(partial)), partial
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

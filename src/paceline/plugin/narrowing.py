@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 
 import pytest
+
+#: An argument with -m, alone or behind other short options, as in -qm.
+_MARKS = re.compile(r"-[a-zA-Z]*m")
 
 
 def is_narrowed(config: pytest.Config) -> bool:
@@ -17,5 +21,5 @@ def is_narrowed(config: pytest.Config) -> bool:
     if os.environ.get("PYTEST_ADDOPTS"):
         return True  # what stands there holds for this run only
     return any(getattr(option, name, None) for name in chosen) or any(
-        argument.startswith("-m") for argument in map(str, config.invocation_params.args)
+        _MARKS.match(argument) for argument in map(str, config.invocation_params.args)
     )

@@ -145,7 +145,8 @@ class SegmentHooks:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Remember how each phase of each test ended."""
         if report.when == "setup":
-            self._phases[report.nodeid] = {}
+            earlier = set[str]().union(*self._phases.get(report.nodeid, {}).values())
+            self._phases[report.nodeid] = {"earlier": {"rerun"}} if "rerun" in earlier else {}
             self._seconds[report.nodeid] = 0.0
         # Subtests report a call each, under the test's own name.
         phases = self._phases.setdefault(report.nodeid, {})

@@ -20,7 +20,7 @@ _HARMLESS = frozenset(
         "setupplan", "setupshow", "setuponly", "no-testmon", "tmnet", "splits",
         "group", "store_durations", "clean_durations", "splitting_algorithm", "reruns",
         "reruns_delay", "only_rerun", "rerun_except", "xmlpath", "exitfirst", "xfail_tb",
-        "environment_expression", "verbosity_test_cases", "confcutdir",
+        "environment_expression", "verbosity_test_cases",
     )
 )  # fmt: skip
 _HARMLESS_PREFIXES = (

@@ -40,6 +40,25 @@ class TestmonGuard:
             collector.get_batch_coverage_data = _digestible(collector.get_batch_coverage_data)
 
 
+def accept_any_encoding() -> None:
+    """Let testmon go on where a recorded file is no text of the encoding that it names.
+
+    testmon 2.2 ends in the SyntaxError of `tokenize.detect_encoding` before any test is collected,
+    as for a template of which one byte is damaged.
+    """
+    process_code = importlib.import_module("testmon.process_code")
+    process_code.source_encoding = _encoding  # type: ignore[attr-defined]
+
+
+def _encoding(source: bytes) -> str:
+    from coverage.phystokens import source_encoding
+
+    try:
+        return source_encoding(source)
+    except SyntaxError:
+        return "utf-8"  # testmon replaces what cannot be decoded
+
+
 def _digestible(original: Callable[[], Batch]) -> Callable[[], Batch]:
     def filtered() -> Batch:
         return {
@@ -220,8 +239,9 @@ def added_by_testmon(
     data = getattr(config, "testmon_data", None)
     if data is None:
         return []
-    stable = set(data.stable_test_names or ())
-    return [test for test in unaffected if test not in stable and not overrules(test)]
+    # Of records that were imported testmon knows nothing.
+    changed = set(data.all_tests) - set(data.stable_test_names or ())
+    return [test for test in unaffected if test in changed and not overrules(test)]
 
 
 def imply_testmon(config: pytest.Config) -> None:
@@ -229,6 +249,7 @@ def imply_testmon(config: pytest.Config) -> None:
     if not config.pluginmanager.has_plugin("paceline-impact"):
         return
     option = config.option
+    accept_any_encoding()
     if not is_worker(config):
         set_aside_damaged(config.rootpath)
     option.testmon = option.testmon_noselect = True

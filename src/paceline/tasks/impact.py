@@ -62,7 +62,7 @@ def run_explain(root: Path, test: str, json: bool) -> None:
     kept = Store(records_file(root))
     for profile in status.profiles(kept):
         last = status.last_surroundings(kept, profile)
-        found = explain(kept.load(last.digest()), test) if last else None
+        found = explain(kept.load(last.digest(os.environ)), test) if last else None
         if found is None:
             continue
         now = status.ask(root, kept, profile, os.environ).reasons.get(test, ())
