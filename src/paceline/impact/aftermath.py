@@ -15,7 +15,7 @@ from paceline.impact import inputs
 from paceline.impact.giving import process_names
 from paceline.impact.links import import_places, own_parts, reaching
 from paceline.impact.project import Project
-from paceline.impact.recorder import Need
+from paceline.impact.recorder import SEARCH_FOLDERS, Need
 from paceline.impact.records import Records, SegmentRecord
 from paceline.impact.scope import Scope
 from paceline.impact.selection import Selector
@@ -125,6 +125,8 @@ def _by_state(known: Records, labels: Iterable[tuple[str, ...]]) -> Reasons:
         for part in own_parts(record.segment, known.segments):
             needs = (known.needs[number] for number in part.needs if number in known.needs)
             uses = names & process_names(needs)
+            if part.modules or part.missing:
+                uses |= names & {SEARCH_FOLDERS}
             if uses or any(bits & mentioning.get(item, 0) for item, bits in part.code.items()):
                 found[test] = reasons
     return found

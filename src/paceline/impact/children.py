@@ -31,7 +31,7 @@ _SYSTEM_FOLDERS: Final = ("", "/bin", "/usr/bin", "/usr/local/bin", "/sbin", "/u
 _READS_NAMED_FILES: Final = frozenset(
     (
         "cat", "head", "tail", "less", "more", "wc", "sort", "uniq", "cut", "tr", "echo", "printf",
-        "true", "false", "sleep", "sed", "tee", "cmp", "sha256sum", "md5sum", "base64",
+        "true", "false", "sleep", "tee", "cmp", "base64",
     )
 )  # fmt: skip
 
@@ -96,7 +96,14 @@ class Children:
                 texts[0] = os.fsdecode(options["executable"])
             folder = os.fsdecode(options.get("cwd") or os.getcwd())
             files = {os.path.abspath(os.path.join(folder, text)) for text in texts[1:]}
-            self._note(popen.pid, texts[0], tuple(sorted(filter(os.path.isfile, files))))
+            files |= {os.path.realpath(file) for file in files}
+            program = texts[0]
+            if any(text.startswith("--files0-from") for text in texts[1:]):
+                program += " --files0-from"  # what it reads stands in a file
+            # Of a program that reads nothing else, one that is absent counts as well.
+            if not reads_named_files_only(program):
+                files = set(filter(os.path.isfile, files))
+            self._note(popen.pid, program, tuple(sorted(files)))
 
         return __init__
 

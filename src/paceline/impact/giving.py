@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from paceline.impact.links import import_places, own_parts, reachable
 from paceline.impact.nodes import Node
-from paceline.impact.recorder import WORKING_FOLDER, Kind, Need
+from paceline.impact.recorder import SEARCH_FOLDERS, WORKING_FOLDER, Kind, Need
 from paceline.impact.recording import RawSegment, Recording
 from paceline.impact.records import NeedRecord
 
@@ -37,6 +37,7 @@ def link_state(one: Recording, start: int, nodes: list[Node]) -> None:
     segments = dict(enumerate(nodes))
     by_path = import_places(segments)
     latest: dict[str, int] = {}
+    submodules = _submodules(one, start, nodes)
     #: What code that was left behind mentions: whoever uses that state may run it.
     left: set[str] = set()
     changes = sorted(one.changes, key=lambda change: change.order)
@@ -50,9 +51,17 @@ def link_state(one: Recording, start: int, nodes: list[Node]) -> None:
             state.links |= {latest[name] for name in change.names if name in latest}
             nodes.append(state)
             latest.update(dict.fromkeys(change.names, len(nodes) - 1))
-            left |= _generated(start + change.segment, segments, by_path)
+            left |= _generated(reachable([start + change.segment], segments, by_path), segments)
         place = start + test.segment
-        names = _mentioned(place, segments) | _generated(place, segments, by_path) | left
+        reached = reachable([place], segments, by_path)
+        names = _mentioned(place, segments)
+        for name in names & submodules.keys():
+            nodes[place].imports |= {
+                path
+                for package, path in submodules[name]
+                if by_path.get(package) in reached or (not package and "modules" in names)
+            }
+        names |= _generated(reached, segments) | left
         nodes[place].links |= {latest[name] for name in names & latest.keys()}
 
 
@@ -66,9 +75,26 @@ def _mentioned(place: int, nodes: Mapping[int, Node]) -> set[str]:
     names: set[str] = set()
     for part in own_parts(place, nodes):
         names |= part.names | process_names(part.needs)
+        if part.modules or part.missing:
+            names.add(SEARCH_FOLDERS)
     return names
 
 
-def _generated(place: int, nodes: Mapping[int, Node], by_path: Mapping[str, int]) -> set[str]:
-    reached = (nodes[number].generated for number in reachable([place], nodes, by_path))
-    return set().union(*filter(None, reached))
+def _generated(numbers: Iterable[int], nodes: Mapping[int, Node]) -> set[str]:
+    return set().union(*(found for number in numbers if (found := nodes[number].generated)))
+
+
+def _submodules(
+    one: Recording, start: int, nodes: Sequence[Node]
+) -> defaultdict[str, list[tuple[str, str]]]:
+    """Return by its last name each imported module's path, with that of its package or "".
+
+    `package.module` needs no import where another test has made one; nor does `sys.modules`.
+    """
+    paths = {raw.name: nodes[place].name for place, raw in enumerate(one.segments, start)}
+    found: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+    for name, file in one.modules.items():
+        package, _, last = name.rpartition(".")
+        if file in paths and (not package or one.modules.get(package) in paths):
+            found[last].append((paths[one.modules[package]] if package else "", paths[file]))
+    return found

@@ -5,9 +5,12 @@ from __future__ import annotations
 import builtins
 import ctypes
 import functools
+import io
 import itertools
 import operator
+import random
 import re
+import threading
 import weakref
 from array import array
 from collections import deque
@@ -55,8 +58,9 @@ ADDRESS_BYTES: Final = ctypes.sizeof(ctypes.c_void_p)
 
 
 def printed(value: object) -> object:
-    """Return what is compared of `value` by name: plain values by value."""
-    return value if type(value) in PLAIN else id(value)
+    """Return what is compared of `value` by name: plain values by value, 1 and True apart."""
+    kind = type(value)
+    return (kind, value) if kind in PLAIN else id(value)
 
 
 def identities(objects: Sequence[object]) -> bytes:
@@ -144,8 +148,23 @@ def _misses(caches: Sequence[Any]) -> list[object]:
     return [cache.cache_info().misses for cache in caches]  # a hit only changes the order
 
 
+def _steps_left(iterators: Sequence[Any]) -> list[object]:
+    return list(map(operator.length_hint, iterators))
+
+
+def _texts(streams: Sequence[Any]) -> list[object]:
+    return [None if one.closed else (one.tell(), one.getvalue()) for one in streams]
+
+
 #: What references do not show.
 READERS: Final[dict[type, Reader]] = {
+    **dict.fromkeys(map(type, (iter([]), iter(()), iter(range(0)), reversed([]))), _steps_left),
+    io.StringIO: _texts,
+    io.BytesIO: _texts,
+    array: lambda arrays: [one.tobytes() for one in arrays],
+    threading.Event: lambda events: [one.is_set() for one in events],
+    type(threading.Lock()): lambda locks: [one.locked() for one in locks],
+    random.Random: lambda sources: [hash(one.getstate()) for one in sources],
     type(functools.lru_cache(len)): _misses,
     itertools.count: lambda counts: list(map(repr, counts)),
     bytearray: lambda arrays: list(map(bytes, arrays)),
@@ -157,7 +176,7 @@ READERS: Final[dict[type, Reader]] = {
 def shown(value: Any, reading: Reading) -> list[object]:
     """Return what is compared by name: equal plain values are equal, whichever object."""
     if type(value) is dict and len(value) <= LARGEST:
-        return list(value.items())
+        return [printed(part) for item in value.items() for part in item]
     return [reading] if isinstance(reading, bytes) else reading
 
 

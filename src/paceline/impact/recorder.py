@@ -17,6 +17,8 @@ from typing import Final
 
 #: Stands for the working folder where state is named.
 WORKING_FOLDER: Final = "the working folder"
+#: Stands for the folders that modules are looked for in.
+SEARCH_FOLDERS: Final = "sys.path"
 
 
 class Kind(str, Enum):

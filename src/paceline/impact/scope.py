@@ -18,7 +18,10 @@ CACHES: Final = frozenset(
     )
 )  # fmt: skip
 
-#: Files that a test run itself leaves behind.
+#: Of these the ones that are no input at any place in the project.
+CACHES_ANYWHERE: Final = frozenset(("__pycache__", "node_modules"))
+
+#: Files that a test run itself leaves behind, in the root.
 _LEFTOVERS: Final = (".coverage", ".testmondata", "coverage.xml", "coverage.json", "junit.xml")
 
 #: Device and process files have no content of their own.
@@ -42,13 +45,17 @@ class Scope:
 
     def _counts(self, path: str) -> bool:
         """Return whether the file or folder at the absolute `path` is an input."""
-        if path.startswith(self._installed) or path.startswith(_SYSTEM):
+        if path.startswith(self._installed):
             return False
-        inside = path.startswith(self._inside)
-        if not inside and path.startswith(PACKAGE):
+        if path.startswith(self._inside):
+            parts = path[len(self._inside) :].split(os.sep)
+            # Below another folder such names are the project's data.
+            caches = not CACHES_ANYWHERE.isdisjoint(parts) or parts[0] in CACHES
+            return not caches and not (len(parts) == 1 and parts[0].startswith(_LEFTOVERS))
+        if path.startswith((PACKAGE, *_SYSTEM)):
             return False
-        parts = path[len(self._inside) :].split(os.sep) if inside else path.split(os.sep)
-        return not CACHES.intersection(parts) and not parts[-1].startswith(_LEFTOVERS)
+        parts = path.split(os.sep)
+        return CACHES.isdisjoint(parts) and not parts[-1].startswith(_LEFTOVERS)
 
     def real(self, path: str) -> str:
         """Return where `path` lies if nothing below the root is a symbolic link."""

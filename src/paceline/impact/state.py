@@ -8,21 +8,15 @@ values is kept alive.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sys
 from collections.abc import Callable, Mapping
 from gc import get_referents
 from types import ModuleType
-from typing import Any, Final
+from typing import Any
 
-from paceline.impact.inputs import ALL_VARIABLES
+from paceline.impact import surroundings
 from paceline.impact.reach import Entry, Explorer, Label, Look, of_fixture, of_module, together
 from paceline.impact.readers import identities
-from paceline.impact.recorder import WORKING_FOLDER
-
-#: Variables that pytest and Paceline set themselves.
-_OURS: Final = (b"PYTEST_", b"PACELINE_")
 
 
 class State:
@@ -38,7 +32,7 @@ class State:
         self._modules: dict[str, ModuleType] = {}
         #: Values of fixtures that outlive a test, each in a list, by the fixture's name.
         self._fixtures: dict[str, list[object]] = {}
-        self._process = _process()
+        self._process = surroundings.read()
 
     def add(self, module: ModuleType) -> None:
         """Take the state of `module`, just imported, as its first."""
@@ -76,15 +70,8 @@ class State:
         return found
 
     def _changes_of_process(self) -> set[Label]:
-        before, now = self._process, _process()
-        if now == before:
-            return set()
-        self._process = now
-        names = [name for name in now.keys() | before.keys() if now.get(name) != before.get(name)]
-        found = {Label((os.fsdecode(name),)) for name in names}
-        if found - {Label((WORKING_FOLDER,))}:
-            found.add(Label((ALL_VARIABLES,)))
-        return found
+        before, self._process = self._process, surroundings.read()
+        return set() if before == self._process else surroundings.changes(before, self._process)
 
     def _compare(self, name: str, root: Entry) -> set[Label]:
         known = self._looks.get(name)
@@ -106,17 +93,6 @@ class State:
                 and self._counts(path)
             }
         return self._modules
-
-
-def _process() -> dict[str | bytes, object]:
-    """Return the environment's variables and the working folder, unseen by the watch."""
-    variables: Any = os.environ
-    found: dict[str | bytes, object] = dict(variables._data)
-    for name in [name for name in found if os.fsencode(name).startswith(_OURS)]:
-        del found[name]
-    with contextlib.suppress(OSError):  # it may be gone
-        found[WORKING_FOLDER] = os.getcwd()
-    return found
 
 
 def _differing(

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from paceline.impact import inputs
 from paceline.impact.inputs import ALL_VARIABLES, is_set_by_tools
-from paceline.impact.recorder import Need, Recorder, Segment
+from paceline.impact.recorder import WORKING_FOLDER, Need, Recorder, Segment
 from paceline.impact.scope import Scope
 from paceline.impact.source import SUFFIXES, names_in
 
@@ -34,7 +34,9 @@ TOOLS: Final = frozenset(
 
 #: Of pytest, what looks at something because the test told it to: a file, and functions that call
 #: what they were given, which may be one of the standard library's.
-_ON_BEHALF: Final = os.path.join("_pytest", "monkeypatch.py")
+_ON_BEHALF: Final = tuple(
+    os.path.join("_pytest", name) for name in ("monkeypatch.py", "pytester.py")
+)
 _CALLING: Final = frozenset(
     (
         ("fixtures.py", "call_fixture_func"), ("fixtures.py", "finish"),
@@ -74,6 +76,7 @@ class Watch:
             "os.rename": self._moved,
             "os.link": self._moved,
             "os.symlink": self._linked,
+            "os.chdir": self._gone_to,
             "sqlite3.connect": self._database,
             "os.system": self._system,
             "sys.settrace": self._traced,
@@ -245,9 +248,13 @@ class Watch:
             self.recorder.written[path].add(self.recorder.current)
 
     def _note_folder(self, path: Any) -> None:
-        """Note that a relative path was used in the folder that the run began in."""
+        """Note that a relative path was used: in the folder that the run began in, or another."""
         recorder = self.recorder
-        if not os.path.isabs(path) and os.getcwd() == recorder.folder:
+        if os.path.isabs(path):
+            return
+        if os.getcwd() != recorder.folder:
+            recorder.current.needs.add((Need.NAME, WORKING_FOLDER))
+        else:
             key = (Need.FOLDER, str(self.scope.root))
             recorder.current.needs.add(key)
             recorder.values.setdefault(key, os.path.relpath(recorder.folder, self.scope.root))
@@ -314,6 +321,12 @@ class Watch:
         if path and self.scope.counts(path):
             self.recorder.written[path].add(self.recorder.current)
 
+    def _gone_to(self, arguments: tuple[Any, ...]) -> None:
+        path = self._path(arguments[0])
+        if path and self.scope.counts(path) and not self.asked_by_tool(3):
+            self.note(Need.EXISTS, path)
+            self._note_folder(arguments[0])
+
     def _linked(self, arguments: tuple[Any, ...]) -> None:
         path = self._path(arguments[1])
         if path and self.scope.counts(path):
@@ -326,6 +339,8 @@ class Watch:
         path = os.path.abspath(name.removeprefix("file:").partition("?")[0])
         if self.scope.counts(path):
             self.note(Need.CONTENT, path)
+            if self.own_work(path) or not os.path.exists(path):
+                self.recorder.written[path].add(self.recorder.current)
 
     def _system(self, arguments: tuple[Any, ...]) -> None:
         self.recorder.current.unseen.add(f"os.system({os.fsdecode(arguments[0])!r})")
@@ -348,6 +363,7 @@ class Watch:
 
     def _asking(self, original: Any) -> Any:
         def ask(path: Any, *args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
             if self._listening():
                 self._busy.on = True
                 try:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from _pytest.fixtures import FixtureDef
 
-from paceline.impact.recorder import Kind, Recorder, Segment
+from paceline.impact.recorder import SEARCH_FOLDERS, Kind, Recorder, Segment
 from paceline.impact.recording import Numbering, RawTest, Recording, StateChange
 from paceline.impact.scope import Scope
 from paceline.impact.state import State
@@ -49,6 +49,7 @@ class SegmentHooks:
         hooks = self
 
         def execute(fixturedef: FixtureDef[Any], request: Any) -> Any:
+            __tracebackhide__ = True
             result = hooks._execute(fixturedef, request)
             segment = hooks._fixtures.get(fixturedef)
             if segment is not None and segment is not hooks._recorder.current:
@@ -56,6 +57,7 @@ class SegmentHooks:
             return result
 
         def finish(fixturedef: FixtureDef[Any], request: Any) -> None:
+            __tracebackhide__ = True
             segment = hooks._fixtures.get(fixturedef)
             if segment is None or fixturedef.cached_result is None:
                 hooks._finish(fixturedef, request)
@@ -119,7 +121,10 @@ class SegmentHooks:
 
     def _note_state(self, segment: Segment) -> None:
         with self._tracer.aside():
-            labels = sorted(tuple(sorted(label)) for label in self.state.changed())
+            changed = self.state.changed()
+            if segment.kind is Kind.COLLECTION:  # pytest itself adds the folders of tests
+                changed.discard(frozenset((SEARCH_FOLDERS,)))
+            labels = sorted(tuple(sorted(label)) for label in changed)
         if labels:
             self._changes.append((len(self._order), segment, tuple(labels)))
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import io
+import logging
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +16,7 @@ from types import ModuleType
 import pytest
 
 from paceline.impact.inputs import ALL_VARIABLES
-from paceline.impact.recorder import WORKING_FOLDER
+from paceline.impact.recorder import SEARCH_FOLDERS, WORKING_FOLDER
 from paceline.impact.state import State
 
 TEXT = """
@@ -208,7 +212,47 @@ def test_the_environment_of_the_process_is_state(
     monkeypatch.setenv("APP_MODE", "other")
     monkeypatch.setenv("PYTEST_CURRENT_TEST", "another")
     monkeypatch.chdir(tmp_path)
-    assert names(state) == {"APP_MODE", ALL_VARIABLES, WORKING_FOLDER}
+    expected = {"APP_MODE", ALL_VARIABLES, WORKING_FOLDER}
+    folder = {"getcwd", "cwd", "abspath", "absolute"}
+    assert names(state) == expected | folder
     monkeypatch.undo()
-    assert names(state) == {"APP_MODE", ALL_VARIABLES, WORKING_FOLDER}
+    assert names(state) == expected | folder
     assert state.changed() == set()
+
+
+def test_what_a_test_sets_for_the_whole_process_is_state(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A logger's level, the folders of modules and a signal's handler count, by who looks there."""
+    assert state.changed() == set()
+    monkeypatch.setattr(logging.getLogger("app"), "level", logging.DEBUG)
+    assert names(state) == {"logging", "getLogger", "caplog"}
+    monkeypatch.setattr(sys, "path", [*sys.path, "elsewhere"])
+    assert names(state) == {SEARCH_FOLDERS}
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        assert names(state) == {"signal", "getsignal", "raise_signal"}
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_what_references_do_not_show_is_read(module: ModuleType, state: State) -> None:
+    """How far an iterator is, what a stream holds, and whether an event is set."""
+    vars(module).update(steps=iter([1, 2]), stream=io.StringIO(), event=threading.Event())
+    state.changed()
+    next(module.steps)
+    assert names(state) == {"steps"}
+    module.stream.write("text")
+    assert names(state) == {"stream"}
+    module.event.set()
+    assert names(state) == {"event"}
+
+
+def test_equal_values_of_another_type_are_another_state(module: ModuleType, state: State) -> None:
+    """True is not 1, by itself and in a dict."""
+    vars(module).update(counter=1, found={"a": 1})
+    state.changed()
+    vars(module).update(counter=True)
+    assert names(state) == {"counter"}
+    module.found["a"] = True
+    assert names(state) == {"found"}
