@@ -268,6 +268,13 @@ def need_number(connection: sqlite3.Connection, record: NeedRecord) -> int:
     return int(row[0])
 
 
+def known_contents(connection: sqlite3.Connection, path: str) -> set[str]:
+    """Return the digests of all contents of the file at `path` that are known."""
+    query = "SELECT sha FROM source WHERE path = ? UNION SELECT value FROM need WHERE kind = ?"
+    rows = connection.execute(f"{query} AND name = ?", (path, Need.CONTENT.value, path))
+    return {row[0] for row in rows}
+
+
 def insert_segment(
     connection: sqlite3.Connection, environment: int, record: SegmentRecord, number: int
 ) -> None:

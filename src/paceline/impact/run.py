@@ -144,11 +144,20 @@ class Run:
         root = self.scope.root
         written = {path for one in recordings for path in one.written}
         after = _statuses(root)
-        # Content that is as it was when a test read it may not be as it was at the selection.
+        contents = {
+            name: value
+            for one in recordings
+            for (need, name), value in one.values.items()
+            if need is Need.CONTENT
+        }
         touched = {
             str(root / name)
             for name in self._before.keys() | after.keys()
             if self._before.get(name) != after.get(name)
+        }
+        # A new time alone is no other content.
+        touched -= {
+            path for path in touched & contents.keys() if self._is_old(path, contents[path])
         }
         outside = {
             name
@@ -160,6 +169,18 @@ class Run:
             and inputs.value(need, name) != value
         }
         return {path for path in touched | outside if not is_own_work(path, written)}
+
+    def _is_old(self, path: str, content: str) -> bool:
+        """Return whether a file still has the `content` it was read with, and selected by.
+
+        Between the selection and the first time that it was read it may have been edited as well.
+        """
+        if inputs.value(Need.CONTENT, path) != content:
+            return False
+        name = self.scope.relative(path)
+        with self.store.open() as connection:
+            known = records.known_contents(connection, name)
+        return not known or content in known
 
 
 def _statuses(root: Path) -> dict[str, Status]:
