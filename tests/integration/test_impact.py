@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -240,6 +242,36 @@ def test_records_move_to_another_checkout(recorded: Project, tmp_path: Path) -> 
     assert re.search(r"merged the records of \d+ tests from 1 files", merged.output)
 
 
+def test_damage_costs_one_warning_and_a_full_run(tmp_path: Path) -> None:
+    """A damaged row, a folder in the records' place and a damaged file to import are told apart."""
+    project = Project(tmp_path / "work")
+    project.write(
+        {"pyproject.toml": "[tool.pytest.ini_options]\n", "test_a.py": "def test_a(): pass\n"}
+    )
+    assert "1 passed" in impact(project).output
+    store = project.root / ".paceline" / "impact" / "records.db"
+    export = tmp_path / "export.db"
+    assert project.invoke("impact.export", str(export)).exit_code == 0
+    for file in (store, export):
+        with contextlib.closing(sqlite3.connect(file)) as connection, connection:
+            connection.execute("UPDATE segment SET data = x'00'")
+    done = impact(project)
+    assert done.exit_code == 0
+    assert done.output.count("damaged impact records are ignored") == 1
+    assert "1 passed" in done.output
+    assert "0 tests ran, 1 unaffected" in impact(project).output
+    refused = project.invoke("impact.import", str(export))
+    assert refused.exit_code == 10
+    assert "damaged" in refused.output
+    assert export.exists()
+    store.unlink()
+    store.mkdir()
+    done = impact(project)
+    assert done.exit_code == 0
+    assert "is a folder: nothing is recorded or left out, every test runs" in done.output
+    assert "1 passed" in done.output
+
+
 def test_coverage_is_what_it_is_without_records(recorded: Project) -> None:
     """One trace serves both: branch coverage with records equals that of plain pytest-cov."""
     options = ("-m", "pytest", "--cov=app", "--cov-branch", "--cov-report=json:cov.json", "-q")
@@ -295,7 +327,9 @@ def test_what_tests_leave_behind_makes_others_run(tmp_path: Path) -> None:
             "pyproject.toml": "[tool.pytest.ini_options]\n",
             "app.py": app.format(body="return 1"),
             "tests/test_value.py": "import app\ndef test_value(): assert app.value() or True\n",
-            "tests/test_zeal.py": "import app\ndef test_seen(): assert app.seen() == []\n",
+            # Files in a folder are collected once more to run what was left out.
+            "tests/conftest.py": "import pytest\n@pytest.fixture\ndef start(): return []\n",
+            "tests/test_zeal.py": "import app\ndef test_seen(start): assert app.seen() == start\n",
         }
     )
     assert "2 passed" in impact(project, *ordered).output

@@ -37,13 +37,16 @@ _CONFIGURATION: Final = (
 
 
 #: Variables that the tools themselves set, and the seed of chance.
-_TOOLS: Final = ("PYTEST_", "PACELINE_", "TESTMON_", "COV_CORE_", "COVERAGE_", "PYTHONHASHSEED")
+_TOOLS: Final = (
+    "PYTEST_CURRENT_TEST", "PYTEST_XDIST_", "PYTEST_VERSION", "PYTEST_ADDOPTS", "PACELINE_",
+    "TESTMON_", "COV_CORE_", "COVERAGE_", "PYTHONHASHSEED",
+)  # fmt: skip
 
 #: Variables that differ between two equal runs, for code that only goes through all.
 _VOLATILE: Final = frozenset(("_", "COLUMNS", "LINES", "OLDPWD", "PWD", "SHLVL"))
 _VOLATILE_PREFIXES: Final = (
-    *_TOOLS, "NOX_", "INVOKE_", "TERM", "SSH_", "XDG_", "LC_", "LS_", "GIT_", "VSCODE_", "WINDOW",
-    "DBUS_", "DISPLAY",
+    *_TOOLS, "PYTEST_", "NOX_", "INVOKE_", "TERM", "SSH_", "XDG_", "LC_", "LS_", "GIT_",
+    "VSCODE_", "WINDOW", "DBUS_", "DISPLAY",
 )  # fmt: skip
 
 #: Variables that C code reads: the interpreter at its start, the system's library at any time.
@@ -101,7 +104,7 @@ def content(path: str) -> str:
 def _listing(path: str) -> str:
     with os.scandir(path) as entries:
         names = sorted(
-            f"{entry.name}/" if entry.is_dir() else entry.name
+            f"{entry.name}{'@' * entry.is_symlink()}{'/' * entry.is_dir()}"
             for entry in entries
             if entry.name not in CACHES and not entry.name.startswith((".coverage", ".testmondata"))
         )

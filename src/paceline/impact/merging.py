@@ -24,12 +24,15 @@ def export(store: Store, target: Path) -> None:
         )
     if target.exists():
         raise UsageError(f"{target} is there already", "name a file that is not")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(store.path)
     try:
-        connection.execute("VACUUM INTO ?", (str(target),))
-    finally:
-        connection.close()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(store.path)
+        try:
+            connection.execute("VACUUM INTO ?", (str(target),))
+        finally:
+            connection.close()
+    except (OSError, sqlite3.DatabaseError) as error:
+        raise UsageError(f"{target} cannot be written: {error}", "name another place") from None
 
 
 def merge(store: Store, others: list[Path]) -> int:
@@ -45,7 +48,12 @@ def merge(store: Store, others: list[Path]) -> int:
         with other.open() as connection:
             environments = connection.execute("SELECT digest, detail FROM environment").fetchall()
         for digest, detail in environments:
-            found = other.load(digest)
+            try:
+                found = other.read(digest)
+            except records.DAMAGE as error:
+                raise UsageError(
+                    f"{path}: damaged: {error}", "nothing was merged from it"
+                ) from None
             with store.open() as connection:
                 number = records.environment_number(connection, digest, detail)
                 count += _add(connection, number, found)
@@ -60,9 +68,12 @@ def _check(path: Path) -> None:
             connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
             try:
                 version = connection.execute("PRAGMA user_version").fetchone()[0]
+                found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
             finally:
                 connection.close()
-            problem = "" if version == records.FORMAT else f"it has format {version}"
+            problem = "" if found == "ok" else str(found)
+            if version != records.FORMAT:
+                problem = f"it has format {version}, this is format {records.FORMAT}"
         except sqlite3.DatabaseError as error:
             problem = str(error)
     if problem:

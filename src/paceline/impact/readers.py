@@ -7,6 +7,7 @@ import ctypes
 import functools
 import io
 import itertools
+import logging
 import operator
 import random
 import re
@@ -156,6 +157,14 @@ def _texts(streams: Sequence[Any]) -> list[object]:
     return [None if one.closed else (one.tell(), one.getvalue()) for one in streams]
 
 
+def settings_of_loggers(loggers: Sequence[logging.Logger]) -> list[object]:
+    """Read what decides on what becomes of a message."""
+    return [
+        (one.name, one.level, one.disabled, one.propagate, *map(id, one.handlers))
+        for one in loggers
+    ]
+
+
 #: What references do not show.
 READERS: Final[dict[type, Reader]] = {
     **dict.fromkeys(map(type, (iter([]), iter(()), iter(range(0)), reversed([]))), _steps_left),
@@ -164,6 +173,7 @@ READERS: Final[dict[type, Reader]] = {
     array: lambda arrays: [one.tobytes() for one in arrays],
     threading.Event: lambda events: [one.is_set() for one in events],
     type(threading.Lock()): lambda locks: [one.locked() for one in locks],
+    logging.Logger: settings_of_loggers,
     random.Random: lambda sources: [hash(one.getstate()) for one in sources],
     type(functools.lru_cache(len)): _misses,
     itertools.count: lambda counts: list(map(repr, counts)),

@@ -18,10 +18,14 @@ from typing import Any, Final
 
 from paceline.coverage import ledger
 from paceline.coverage.ledger import Ledger
+from paceline.errors import UsageError
 from paceline.impact.recorder import Kind, Need
 from paceline.impact.source import Block, Source
 
 FORMAT: Final = 4
+
+#: What reading a damaged store raises.
+DAMAGE: Final = (sqlite3.DatabaseError, ValueError, KeyError, TypeError, zlib.error)
 
 #: Seconds to wait for another run that writes.
 _PATIENCE_SECONDS: Final = 60.0
@@ -133,12 +137,18 @@ class Store:
         try:
             return self._try_connect()
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
-                raise
-            _warn(self.path, str(error))
-            for leftover in ("", "-journal", "-wal", "-shm"):
-                self.path.with_name(self.path.name + leftover).unlink(missing_ok=True)
+            self._set_aside(error)
             return self._try_connect()
+
+    def _set_aside(self, error: Exception) -> None:
+        """Remove a damaged store, with a warning; raise `error` if another run only holds it."""
+        if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+            raise error
+        if self.path.is_dir():
+            raise UsageError(f"{self.path} is a folder", "remove it: a file is kept there")
+        _warn(self.path, str(error))
+        for leftover in ("", "-journal", "-wal", "-shm"):
+            self.path.with_name(self.path.name + leftover).unlink(missing_ok=True)
 
     def _try_connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=_PATIENCE_SECONDS, isolation_level=None)
@@ -163,14 +173,18 @@ class Store:
 
     def load(self, environment: str) -> Records:
         """Return the records of the environment with this digest; empty if there are none."""
+        try:
+            return self.read(environment)
+        except DAMAGE as error:
+            self._set_aside(error)
+            return Records()
+
+    def read(self, environment: str) -> Records:
+        """Return what `load` does; raise one of DAMAGE if it is damaged."""
         if not self.exists():
             return Records()
-        try:
-            with self.open() as connection:
-                return _load(connection, environment)
-        except (sqlite3.DatabaseError, ValueError, KeyError, TypeError, zlib.error) as error:
-            _warn(self.path, str(error))
-            return Records()
+        with self.open() as connection:
+            return _load(connection, environment)
 
     def load_ledger(self, environment: str) -> Ledger:
         """Return the ledger of the environment with this digest; empty if there is none."""

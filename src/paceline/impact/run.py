@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import sqlite3
 import tempfile
+import time
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +27,8 @@ from paceline.impact.scope import Scope
 #: Seen in a file's status when it was edited: times, size, place.
 Status = tuple[int, int, int, int]
 
+
+_LONGEST_RUN_SECONDS = 86_400.0
 
 #: Where a run without selection notes the tests that selection would have missed.
 AUDIT_FILE = Path(".paceline") / "reports" / "impact-audit.json"
@@ -56,6 +60,7 @@ class Run:
         """Prepare a run in the project at `root`."""
         place = records_file(root)
         place.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(place.parent)
         folder = Path(tempfile.mkdtemp(prefix="run-", dir=place.parent))
         run = cls(Store(place), Scope(root), surroundings, surroundings.digest(os.environ), folder)
         run._before = _statuses(root)
@@ -181,6 +186,14 @@ class Run:
         with self.store.open() as connection:
             known = records.known_contents(connection, name)
         return not known or content in known
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what runs left that were killed; one that still goes on is younger."""
+    for path in folder.glob("run-*"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > _LONGEST_RUN_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _statuses(root: Path) -> dict[str, Status]:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from paceline.impact.inputs import ALL_VARIABLES
+from paceline.impact.readers import settings_of_loggers
 from paceline.impact.recorder import SEARCH_FOLDERS, WORKING_FOLDER
 
 #: The names by which code gets at the state.
@@ -32,13 +33,11 @@ _SIGNALS: Final = tuple(
 
 def _logging(logging: Any) -> object:
     named = logging.root.manager.loggerDict.items()
-    loggers = [(name, one) for name, one in named if isinstance(one, logging.Logger)]
-    loggers.append(("", logging.root))
-    return logging.root.manager.disable, [
-        (name, one.level, one.disabled, one.propagate, *map(id, one.handlers))
-        for name, one in loggers
-        if one.level or one.disabled or one.handlers or not one.propagate
+    loggers = [one for _, one in named if isinstance(one, logging.Logger)]
+    changed = [
+        one for one in loggers if one.level or one.disabled or one.handlers or not one.propagate
     ]
+    return logging.root.manager.disable, settings_of_loggers([*changed, logging.root])
 
 
 def _decimal(decimal: Any) -> object:
@@ -76,8 +75,13 @@ def read() -> dict[Label, object]:
     with contextlib.suppress(OSError):  # it may be gone
         found[Label((WORKING_FOLDER, "getcwd", "cwd", "abspath", "absolute"))] = os.getcwd()
     found[Label((SEARCH_FOLDERS,))] = tuple(sys.path)
+    found[Label(("argv", "parse_args"))] = tuple(sys.argv)
     found[Label(("signal", "getsignal", "raise_signal"))] = list(map(signal.getsignal, _SIGNALS))
-    found[Label(("tzname", "localtime", "mktime", "fromtimestamp", "strftime"))] = time.tzname
+    found[Label(("tzname", "localtime", "mktime", "fromtimestamp", "strftime"))] = (
+        time.tzname,
+        time.timezone,
+        time.altzone,
+    )
     for name, (label, reader) in _READERS.items():
         if name in sys.modules:
             found[label] = reader(sys.modules[name])

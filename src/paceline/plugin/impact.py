@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from paceline.errors import PacelineError
 from paceline.plugin import handover
 from paceline.plugin.declarations import declarations
 from paceline.plugin.narrowing import is_narrowed
+from paceline.plugin.obstacles import obstacle
 from paceline.plugin.options import is_worker
 from paceline.plugin.surroundings import options
 
@@ -32,9 +32,6 @@ INPUT = "paceline_impact"
 
 #: Under this name a worker says which tests it left out.
 LEFT_OUT = "paceline_left_out"
-
-#: The major versions whose insides the recording was written for.
-_KNOWN = {"pytest-testmon": "2", "coverage": "7"}
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -98,7 +95,10 @@ class Impact:
     def pytest_configure(self, config: pytest.Config) -> None:
         """Decide what can be left out, once all plugins and options are known."""
         with self.watch.aside():
-            self._configure(config)
+            try:
+                self._configure(config)
+            except PacelineError as error:
+                raise pytest.UsageError(str(error)) from error
 
     def _configure(self, config: pytest.Config) -> None:
         from paceline.impact.children import Children
@@ -282,7 +282,7 @@ class Impact:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Mark the tests that are about to run."""
-        if self._run is not None and session.items and not session.config.option.collectonly:
+        if self._run is not None and session.items and not _only_looks(session.config):
             self._run.take_on([item.nodeid for item in session.items])
 
     @pytest.hookimpl(optionalhook=True)
@@ -303,7 +303,7 @@ class Impact:
         if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self._left_something_out():
             session.exitstatus = pytest.ExitCode.OK
         self.recorder.active = False
-        if not session.config.option.collectonly:
+        if not _only_looks(session.config):
             complete, partial = self._collected_files(session.config)
             handed = handover.read(self._folder)
             with self.watch.aside(), self.tracer.aside():
@@ -382,12 +382,13 @@ class Impact:
 def begin(early_config: pytest.Config) -> None:
     """Start recording; called before any conftest file is imported.
 
-    With a version of testmon or coverage that is not known, everything runs, and that is said.
+    With a version of testmon or coverage that is not known, or where no record can be written,
+    everything runs, and that is said.
     Raises pytest.UsageError if coverage's core cannot tell tests apart.
     """
-    unknown = _unknown_tools()
-    if unknown:
-        console.err(f"warning: {unknown}: nothing is recorded or left out, every test runs")
+    why_not = obstacle(early_config.rootpath)
+    if why_not:
+        console.err(f"warning: {why_not}: nothing is recorded or left out, every test runs")
         return
     if sys.version_info >= (3, 14):
         # The default core there reports a line to the first test that reaches it only.
@@ -400,9 +401,7 @@ def begin(early_config: pytest.Config) -> None:
     early_config.pluginmanager.register(impact, "paceline-impact")
 
 
-def _unknown_tools() -> str:
-    for name, major in _KNOWN.items():
-        found = metadata.version(name)
-        if found.partition(".")[0] != major:
-            return f"{name} {found} is not known to this version of Paceline"
-    return ""
+def _only_looks(config: pytest.Config) -> bool:
+    """Return whether no test runs: what would run is only shown."""
+    option = config.option
+    return bool(option.collectonly or getattr(option, "setupplan", False))
