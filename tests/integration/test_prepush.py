@@ -233,7 +233,8 @@ def test_only_the_affected_tests_run(proven: Project) -> None:
     """A changed function body runs the tests that execute it; a second run runs none."""
     edit(proven, "src/calc.py", "return a + b", "return b + a")
     done = passing(proven)
-    assert "only function bodies changed: src/calc.py" in done.output
+    assert "1 of 3 tests run, as tests/test_calc.py::test_add" in done.output
+    assert "(add in src/calc.py changed)" in done.output
     assert ran(proven) == {"add"}
     done = passing(proven)
     assert "proven" in line(done.output, "tests-unit")
@@ -257,24 +258,16 @@ def test_a_failure_comes_last_and_comes_again(proven: Project) -> None:
     assert "add" in ran(proven)
 
 
-@pytest.mark.parametrize(
-    ("name", "old", "new", "reason"),
-    [
-        ("src/calc.py", "LIMIT = 10", "LIMIT = 11", "code that runs at import changed"),
-        ("data.json", "1", "2", "data.json changed"),
-        ("new.txt", "", "new", "new file new.txt"),
-    ],
-)
-def test_what_testmon_cannot_see_runs_everything(
-    name: str, old: str, new: str, reason: str, proven: Project
-) -> None:
-    """A changed constant, a changed data file and a new file run all tests."""
-    if old:
-        edit(proven, name, old, new)
-    else:
-        proven.write({name: new})
-    assert reason in passing(proven).output
+def test_a_constant_runs_who_imports_it_and_data_nobody_reads_runs_none(proven: Project) -> None:
+    """What testmon alone does not see selects tests as well."""
+    edit(proven, "src/calc.py", "LIMIT = 10", "LIMIT = 11")
+    assert "import-time code of src/calc.py changed" in passing(proven).output
     assert ran(proven) == ALL
+    edit(proven, "data.json", "1", "2")
+    assert "the change affects no test" in line(passing(proven).output, "tests-unit")
+    proven.write({"new.txt": "new"})
+    assert "new file new.txt" in passing(proven).output
+    assert ran(proven) == set()
 
 
 def test_full_runs_everything(proven: Project) -> None:

@@ -204,7 +204,7 @@ def begin_if_asked() -> None:
     tracer.start()
     watch.start()
     Imports(recorder, watch).start()
-    Children(recorder, folder, Path(root), watch.asked_by_tool).start()
+    Children(recorder, folder, Path(root), watch.askers.is_tool).start()
     atexit.register(write, recorder, folder)
 
 

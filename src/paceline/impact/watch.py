@@ -14,46 +14,16 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 from typing import Any, Final
 
 from paceline.impact import inputs
+from paceline.impact.askers import Askers, frame_above
 from paceline.impact.inputs import ALL_VARIABLES, is_set_by_tools
 from paceline.impact.recorder import WORKING_FOLDER, Need, Recorder, Segment
 from paceline.impact.scope import Scope
 from paceline.impact.source import SUFFIXES, names_in
 
-#: What these packages look at is their own business, not the test's.
-TOOLS: Final = frozenset(
-    (
-        "_pytest", "pytest", "pluggy", "coverage", "testmon", "xdist", "execnet", "paceline",
-        "pytest_cov", "pytest_split", "pytest_randomly", "pytest_rerunfailures", "_hypothesis",
-        "hypothesis", "pytest_timeout",
-    )
-)  # fmt: skip
-
-#: Of pytest, what looks at something because the test told it to: a file, and functions that call
-#: what they were given, which may be one of the standard library's.
-_ON_BEHALF: Final = tuple(
-    os.path.join("_pytest", name) for name in ("monkeypatch.py", "pytester.py")
-)
-_CALLING: Final = frozenset(
-    (
-        ("fixtures.py", "call_fixture_func"), ("fixtures.py", "finish"),
-        ("python.py", "pytest_pyfunc_call"), ("runner.py", "teardown_exact"),
-        ("unittest.py", "runtest"), ("unittest.py", "pytest_pyfunc_call"),
-    )
-)  # fmt: skip
-
 _WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-#: Functions of os.path and pathlib that ask no more than what a path is.
-_EXISTENCE: Final = frozenset(
-    (
-        "exists", "lexists", "isfile", "isdir", "islink", "is_file", "is_dir", "is_symlink",
-        "realpath", "resolve",
-    )
-)  # fmt: skip
-_IMPORTED: Final = (".py", ".pyc", ".pyo", ".so", ".pyd")
 
 
 class Watch:
@@ -64,10 +34,7 @@ class Watch:
         self.scope = scope
         self._busy = threading.local()
         self._undo: list[Callable[[], None]] = []
-        self._stdlib = tuple(
-            {os.path.dirname(path) + os.sep for path in (os.__file__, threading.__file__)}
-        )
-        self._owners: dict[str, str | None] = {}
+        self.askers = Askers(scope)
         self._handlers: dict[str, Callable[[tuple[Any, ...]], None]] = {
             "open": self._open,
             "os.listdir": self._list,
@@ -171,38 +138,6 @@ class Watch:
                 known.add(replacement)
         self._undo.append(lambda: setattr(owner, name, original))
 
-    def asked_by_tool(self, depth: int) -> bool:
-        """Return whether the nearest code outside the standard library is a test tool."""
-        frame = _frame(depth + 1)
-        while frame is not None:
-            filename = frame.f_code.co_filename
-            owner = self._owner_of(filename)
-            if owner is not None:
-                if (os.path.basename(filename), frame.f_code.co_name) in _CALLING:
-                    return False
-                return owner in TOOLS and not self.scope.counts(os.path.abspath(filename))
-            frame = frame.f_back
-        # A thread that runs nothing else does so for the project, as asyncio.to_thread does.
-        return threading.current_thread() is threading.main_thread()
-
-    def _owner_of(self, filename: str) -> str | None:
-        owner = self._owners.get(filename, "")
-        if owner == "":
-            owner = self._owners[filename] = self._owner(filename)
-        return owner
-
-    def _owner(self, filename: str) -> str | None:
-        """Return the package a file belongs to, None for the standard library."""
-        for folder in self._stdlib:
-            if filename.startswith(folder) and "-packages" not in filename[len(folder) :]:
-                return None
-        if filename.startswith("<frozen") or filename.endswith(_ON_BEHALF):
-            return None
-        _, found, rest = filename.rpartition("-packages" + os.sep)
-        if found:
-            return rest.partition(os.sep)[0].removesuffix(".py")
-        return "paceline" if os.sep + "paceline" + os.sep in filename else "project"
-
     def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
         handler = self._handlers.get(event)
         if handler is None or not self._listening():
@@ -240,7 +175,7 @@ class Watch:
         mode, flags = arguments[1], arguments[2] or 0
         writing = any(sign in mode for sign in "wax+") if mode else bool(flags & _WRITING)
         overwriting = writing and (mode or "").startswith(("w", "x"))
-        if not overwriting and not self._by_import(path) and not self.asked_by_tool(3):
+        if not overwriting and not self.askers.is_import(path) and not self.askers.is_tool(3):
             self.note(Need.CONTENT, path)
             self._note_folder(arguments[0])
         # A folder is opened for writing to get a file without a name (O_TMPFILE).
@@ -259,38 +194,15 @@ class Watch:
             recorder.current.needs.add(key)
             recorder.values.setdefault(key, os.path.relpath(recorder.folder, self.scope.root))
 
-    def _by_import(self, path: str) -> bool:
-        """Return whether the import system opens `path` to run it."""
-        if not path.endswith(_IMPORTED):
-            return False
-        frame = _frame(4)
-        while frame is not None and frame.f_code.co_filename.startswith("<frozen importlib"):
-            if frame.f_code.co_name in ("get_code", "create_module", "_load_unlocked"):
-                return True
-            frame = frame.f_back
-        return False
-
     def _list(self, arguments: tuple[Any, ...]) -> None:
         self._listed(arguments)
 
     def _scan(self, arguments: tuple[Any, ...]) -> None:
         path = self._listed(arguments)
         # What the entries are asked raises no event.
-        if path is not None and self._asks_entries():
+        if path is not None and self.askers.look_at_entries():
             for entry in os.listdir(path):
                 self.note(Need.STAT, os.path.join(path, entry))
-
-    def _asks_entries(self) -> bool:
-        """Return whether project code that lists a folder asks for more than names and kinds."""
-        frame = _frame(4)
-        while frame is not None:
-            owner = self._owner_of(frame.f_code.co_filename)
-            if owner in TOOLS:
-                return False
-            if owner == "project" and "stat" in names_in(frame.f_code):
-                return True
-            frame = frame.f_back
-        return False
 
     def _listed(self, arguments: tuple[Any, ...]) -> str | None:
         """Note that a folder is listed; return its path if that counts."""
@@ -300,10 +212,10 @@ class Watch:
         path = self._path("." if given is None or given == "" else given)
         if path is None or not self.scope.counts(path):
             return None
-        frame = _frame(4)
+        frame = frame_above(4)
         if frame is None or frame.f_code.co_filename.startswith("<frozen importlib"):
             return None
-        if self.asked_by_tool(4):
+        if self.askers.is_tool(4):
             return None
         self.note(Need.LISTING, path)
         self._note_folder(given or ".")
@@ -316,14 +228,14 @@ class Watch:
 
     def _moved(self, arguments: tuple[Any, ...]) -> None:
         source, path = self._path(arguments[0]), self._path(arguments[1])
-        if source and self.scope.counts(source) and not self.asked_by_tool(3):
+        if source and self.scope.counts(source) and not self.askers.is_tool(3):
             self.note(Need.CONTENT, source)
         if path and self.scope.counts(path):
             self.recorder.written[path].add(self.recorder.current)
 
     def _gone_to(self, arguments: tuple[Any, ...]) -> None:
         path = self._path(arguments[0])
-        if path and self.scope.counts(path) and not self.asked_by_tool(3):
+        if path and self.scope.counts(path) and not self.askers.is_tool(3):
             self.note(Need.EXISTS, path)
             self._note_folder(arguments[0])
 
@@ -334,7 +246,7 @@ class Watch:
 
     def _database(self, arguments: tuple[Any, ...]) -> None:
         name = os.fsdecode(arguments[0])
-        if name in (":memory:", "") or self.asked_by_tool(3):
+        if name in (":memory:", "") or self.askers.is_tool(3):
             return
         path = os.path.abspath(name.removeprefix("file:").partition("?")[0])
         if self.scope.counts(path):
@@ -346,7 +258,7 @@ class Watch:
         self.recorder.current.unseen.add(f"os.system({os.fsdecode(arguments[0])!r})")
 
     def _traced(self, _: tuple[Any, ...]) -> None:
-        frame = _frame(3)
+        frame = frame_above(3)
         while frame is not None and frame.f_code.co_filename.endswith(("threading.py", "bdb.py")):
             frame = frame.f_back
         if frame is None:
@@ -368,8 +280,8 @@ class Watch:
                 self._busy.on = True
                 try:
                     name = self._path(path, kwargs.get("dir_fd"))
-                    if name and self.scope.counts(name) and not self.asked_by_tool(2):
-                        self.note(self._question(sys._getframe(1)), name)
+                    if name and self.scope.counts(name) and not self.askers.is_tool(2):
+                        self.note(self.askers.question(sys._getframe(1)), name)
                         self._note_folder(path)
                 except (TypeError, ValueError):
                     pass  # the original says what is wrong with the argument
@@ -386,7 +298,7 @@ class Watch:
                 # The audit event names the path without the folder it begins at.
                 with self.aside():
                     name = self._path(path, dir_fd)
-                    if name and self.scope.counts(name) and not self.asked_by_tool(2):
+                    if name and self.scope.counts(name) and not self.askers.is_tool(2):
                         if flags & _WRITING:
                             self.recorder.written[name].add(self.recorder.current)
                         elif not os.path.isdir(name):
@@ -398,21 +310,13 @@ class Watch:
         open_at.__code__ = open_at.__code__.replace(co_filename="<frozen os>")
         return open_at
 
-    def _question(self, frame: FrameType | None) -> Need:
-        """Return whether the standard library only wants to know if a path exists."""
-        while frame is not None and self._owners.get(frame.f_code.co_filename, "") is None:
-            if frame.f_code.co_name in _EXISTENCE:
-                return Need.EXISTS
-            frame = frame.f_back
-        return Need.STAT
-
     def _reading_source(self, original: Any) -> Any:
         def getlines(filename: str, module_globals: Any = None) -> Any:
             if self._listening():
                 self._busy.on = True
                 try:
                     path = self._path(filename)
-                    if path and self.scope.counts(path) and not self.asked_by_tool(2):
+                    if path and self.scope.counts(path) and not self.askers.is_tool(2):
                         self.note(Need.TEXT, path)
                 finally:
                     self._busy.on = False
@@ -424,7 +328,7 @@ class Watch:
         def __getitem__(environ: Any, key: Any) -> Any:
             if isinstance(key, (str, bytes)) and self.recorder.active:
                 name = os.fsdecode(key)
-                if self._listening() and not is_set_by_tools(name) and not self.asked_by_tool(2):
+                if self._listening() and not is_set_by_tools(name) and not self.askers.is_tool(2):
                     self.note(Need.VARIABLE, name)
             return original(environ, key)
 
@@ -432,17 +336,9 @@ class Watch:
 
     def _all_variables(self, original: Any) -> Any:
         def every(environ: Any) -> Iterator[str]:
-            if self._listening() and not self.asked_by_tool(2):
+            if self._listening() and not self.askers.is_tool(2):
                 self.note(Need.VARIABLE, ALL_VARIABLES)
             result: Iterator[str] = original(environ)
             return result
 
         return every
-
-
-def _frame(depth: int) -> FrameType | None:
-    """Return the frame that many steps above this one, None if the stack ends before."""
-    try:
-        return sys._getframe(depth)
-    except ValueError:
-        return None

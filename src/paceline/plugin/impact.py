@@ -131,7 +131,7 @@ class Impact:
             folder = self._begin(config)
         self._folder = folder
         if is_worker(config) or not self._distributed:
-            self.children = Children(self.recorder, folder, self.root, self.watch.asked_by_tool)
+            self.children = Children(self.recorder, folder, self.root, self.watch.askers.is_tool)
             self.children.start()
 
     def _begin(self, config: pytest.Config) -> Path:

@@ -15,10 +15,8 @@ from paceline.config.loading import load
 from paceline.config.model import Config, Group, Step
 from paceline.errors import UsageError
 from paceline.hang import Watch
-from paceline.impact import snapshot
 from paceline.prepush import covering, fingerprint, flow, grouptests, history, redirection, report
 from paceline.prepush.checkout import Checkout
-from paceline.prepush.grouptests import PlannedTests
 from paceline.prepush.receipts import Receipt, Receipts
 from paceline.prepush.result import StepResult
 from paceline.prepush.steps import PlannedStep, plan_step, without_tool
@@ -43,7 +41,6 @@ class Plan:
     """What will run, and what a pass will prove."""
 
     steps: tuple[PlannedStep, ...]
-    tests: Mapping[str, PlannedTests]
     #: Fingerprints by step; a step without one gets no receipt.
     fingerprints: Mapping[str, str]
     #: The groups whose coverage is to be judged; empty where nothing is measured.
@@ -73,9 +70,6 @@ def check(checkout: Checkout, change: git.Change, wish: Wish) -> report.Report:
     if tree.is_as_it_was:
         _keep_receipts(receipts, checkout, plan, results)
     history.add(_history(config), results)
-    for name, planned in plan.tests.items():
-        result = next(result for result in results if result.name == name)
-        grouptests.remember(planned, result, _still(config, planned))
     return report.Report(tuple(results), change, checkout, config.prepush.over_budget, tuple(hung))
 
 
@@ -126,18 +120,15 @@ class _Planner:
             raise UsageError(f"there is no step {self.wish.only}", f"steps: {', '.join(names)}")
         prints: dict[str, str] = {}
         steps = [self._proven(step, prints) for step in self._checks()]
-        tests = {}
         coverage = self._coverage(groups, prints)
         for group in groups:
             if self._wanted(f"tests-{group.name}"):
-                planned = self._tests(group, prints, measuring=coverage is None)
-                tests[planned.step.name] = planned
-                steps.append(planned.step)
+                steps.append(self._tests(group, prints, measuring=coverage is None))
         known = history.read(_history(self.config))
         timed = (replace(step, expected_seconds=known.get(step.name)) for step in steps)
         measured = tuple(groups) if coverage is None else ()
         shown = coverage if coverage and coverage.reason else None
-        return Plan(tuple(map(self._again, timed)), tests, prints, measured, shown)
+        return Plan(tuple(map(self._again, timed)), prints, measured, shown)
 
     def _wanted(self, name: str) -> bool:
         return self.wish.only in ("", name)
@@ -188,23 +179,18 @@ class _Planner:
             return None
         return StepResult(step.name, "proven", reason=step.skip) if step.skip else None
 
-    def _tests(self, group: Group, prints: dict[str, str], *, measuring: bool) -> PlannedTests:
-        state = self.config.state / "impact" / group.name
+    def _tests(self, group: Group, prints: dict[str, str], *, measuring: bool) -> PlannedStep:
+        notes = self.config.state / "running" / str(os.getpid())
         if measuring:
-            notes = self.config.state / "running" / str(os.getpid())
             step = grouptests.whole(self.config, group, notes)
             if self.content is not None:
                 prints[step.name] = fingerprint.of_step(step, self.content, self.checkout)
-            full = self.wish.full
-            return PlannedTests(covering.measuring(self.config, group, step, full=full), state)
+            return covering.measuring(self.config, group, step, full=self.wish.full)
         skipped = None if self._full else grouptests.unchanged(self.config, group, self.change)
         if skipped is not None:
-            return PlannedTests(skipped, state)
-        notes = self.config.state / "running" / str(os.getpid())
+            return skipped
         step = self._proven(grouptests.whole(self.config, group, notes), prints)
-        if step.skip:
-            return PlannedTests(step, state)
-        return grouptests.select(self.config, group, step, full=self._full)
+        return step if step.skip else grouptests.select(self.config, group, step, full=self._full)
 
     def _proven(self, step: PlannedStep, prints: dict[str, str]) -> PlannedStep:
         """Note the fingerprint of `step`; return it as skipped if there is a receipt for it."""
@@ -319,12 +305,6 @@ def _keep_receipts(
                     round(result.seconds, 3),
                 )
             )
-
-
-def _still(config: Config, planned: PlannedTests) -> snapshot.Snapshot | None:
-    if planned.now is None:
-        return None
-    return snapshot.take(config.root, git.project_files(config.root), planned.now.environment)
 
 
 def _history(config: Config) -> Path:

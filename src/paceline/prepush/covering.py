@@ -18,7 +18,7 @@ from paceline.config.model import Config, Group
 from paceline.coverage import check, evidence, reports, settings
 from paceline.coverage.shards import combine_shards
 from paceline.errors import CheckFailed, IncompleteEvidence, MissingTool, PacelineError
-from paceline.impact.run import RECORDS_VARIABLE
+from paceline.prepush.grouptests import record_variables
 from paceline.prepush.result import StepResult, Verdict
 from paceline.prepush.steps import PlannedStep
 
@@ -70,8 +70,7 @@ def measuring(config: Config, group: Group, step: PlannedStep, *, full: bool) ->
     env = {
         **step.env,
         "COVERAGE_FILE": str(folder / evidence.DATA),
-        RECORDS_VARIABLE: str(config.state / "impact" / "records.db"),
-        "TESTMON_DATAFILE": str(folder.with_name("testmondata")),
+        **record_variables(config, group),
     }
     return replace(step, commands=((*base, *options, *group.paths),), env=env)
 

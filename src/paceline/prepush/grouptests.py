@@ -1,41 +1,27 @@
-"""The step of a test group: its environment, what is selected, what a run has proven."""
+"""The step of a test group: its environment, and the tests that a change can affect."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import os
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from paceline import console, environment, git, store, testrun
 from paceline.config.model import AUTO, Config, Group
 from paceline.hang import FOLDER_VARIABLE
-from paceline.impact import snapshot
-from paceline.impact.snapshot import Decision, Selection, Snapshot
-from paceline.prepush.result import StepResult
+from paceline.impact import status
+from paceline.impact.records import Store
+from paceline.impact.run import RECORDS_VARIABLE
+from paceline.impact.status import Status
 from paceline.prepush.steps import PlannedStep
-
-if TYPE_CHECKING:
-    from filelock import FileLock
-
-
-@dataclass(frozen=True)
-class PlannedTests:
-    """The test step of a group; `now` is the snapshot that it will have proven if it passes."""
-
-    step: PlannedStep
-    state: Path
-    now: Snapshot | None = None
-    #: Held until the records are stored: two runs at once must not write them both.
-    lock: FileLock | None = None
 
 
 def unchanged(config: Config, group: Group, change: git.Change) -> PlannedStep | None:
-    """Return the step as skipped if no file changed at all and no test failed last time."""
+    """Return the step as skipped if no file changed at all and no test has to run again."""
     if change.files is None or change.files:
         return None
-    before = snapshot.read(_state(config, group) / "snapshot.json")
-    if before is not None and not before.passed:
+    asked = status.ask(config.root, _records(config), group.name, os.environ)
+    if asked.reasons:
         return None
     return PlannedStep(_name(group), (), skip=f"no file changed {change.reason}")
 
@@ -59,76 +45,49 @@ def whole(config: Config, group: Group, notes: Path) -> PlannedStep:
     )
 
 
-def select(config: Config, group: Group, step: PlannedStep, *, full: bool) -> PlannedTests:
-    """Return `step` narrowed to the tests that can have changed their verdict.
+def select(config: Config, group: Group, step: PlannedStep, *, full: bool) -> PlannedStep:
+    """Return `step` narrowed to the tests that a change can affect; skipped if there are none.
 
-    The records of earlier runs are the user's checkout's; a worktree, or a second run at the same
-    time, reads them and adds none.
+    The records are the user's checkout's, for a worktree too: they go by the content of files.
     """
-    state = _state(config, group)
-    settings = f"{step.packages} {group.paths} {group.marker}"
-    now = snapshot.take(config.root, git.project_files(config.root), settings)
-    decision = _decide(state, now, full=full, worktree=config.home is not None)
-    if decision.selection is Selection.NOTHING:
-        return PlannedTests(replace(step, skip=decision.reason), state)
-    console.err(f"{step.name}: {decision.selection.value}: {decision.reason}")
-    lock = None if config.home is not None else _lock(state)
-    if lock is None:
-        return PlannedTests(step, state)
-    selecting = decision.selection is Selection.TESTMON
-    option = "--testmon" if selecting else "--testmon-noselect"
+    python = Path(step.commands[0][0])
+    if not full:
+        environ = {**os.environ, **step.env}
+        prefix = str(python.parent.parent)
+        asked = status.ask(config.root, _records(config), group.name, environ, prefix)
+        if asked.nothing_affected:
+            return replace(step, skip="the change affects no test")
+        console.err(f"{step.name}: {_said(asked)}")
+    option = "--impact-noselect" if full else "--impact"
     command = (*step.commands[0][:3], option, *step.commands[0][3:])
-    # A data file a group: a run of one group must not look like a run of all.
-    env: Mapping[str, str] = {**step.env, "TESTMON_DATAFILE": str(state / "testmondata")}
-    return PlannedTests(replace(step, commands=(command,), env=env), state, now, lock)
+    env = {**step.env, **record_variables(config, group)}
+    return replace(step, commands=(command,), env=env)
 
 
-def _lock(state: Path) -> FileLock | None:
-    """Take the records of a group for this run; None if another run has them: it adds none."""
-    from filelock import FileLock, Timeout  # not needed where nothing runs
-
-    state.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(state / "running.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return None
-    return lock
+def record_variables(config: Config, group: Group) -> dict[str, str]:
+    """Return the variables that say where a group's records are, and testmon's own."""
+    records = _records(config).path
+    folder = records.parent / group.name
+    # A data file a group: for testmon a run of one group must not look like a run of all.
+    folder.mkdir(parents=True, exist_ok=True)
+    return {RECORDS_VARIABLE: str(records), "TESTMON_DATAFILE": str(folder / "testmondata")}
 
 
-def _decide(state: Path, now: Snapshot, *, full: bool, worktree: bool) -> Decision:
-    """Return which tests have to run: the one place that asks the records."""
-    if full:
-        return Decision(Selection.EVERYTHING, "--full")
-    if not (state / "testmondata").is_file():
-        return Decision(Selection.EVERYTHING, "no record of an earlier run")
-    decision = snapshot.decide(snapshot.read(state / "snapshot.json"), now)
-    if worktree and decision.selection is Selection.TESTMON:
-        return Decision(Selection.EVERYTHING, "records are kept for the user's checkout only")
-    return decision
-
-
-def remember(planned: PlannedTests, result: StepResult, still: Snapshot | None) -> None:
-    """Store the snapshot that the run proved; forget it where the run proved nothing.
-
-    `still` is the snapshot after the run. Exit code 1 keeps it: testmon has stored which tests
-    failed and runs them again.
-    """
-    if planned.now is None or planned.step.skip:
-        return
-    file = planned.state / "snapshot.json"
-    # A file edited while the tests ran may be recorded as tested when it was not.
-    if result.exit_code in (0, 1) and still is not None and still.files == planned.now.files:
-        snapshot.write(file, replace(planned.now, passed=result.verdict == "passed"))
-    else:
-        file.unlink(missing_ok=True)
-    if planned.lock is not None:
-        planned.lock.release()
-
-
-def _state(config: Config, group: Group) -> Path:
+def _records(config: Config) -> Store:
     store.ignored_by_git(config.state)
-    return config.state / "impact" / group.name
+    return Store(config.state / "impact" / "records.db")
+
+
+def _said(asked: Status) -> str:
+    """Return how many tests will run and an example of why."""
+    if asked.unknown:
+        return f"all tests run: {asked.unknown}"
+    parts = [f"new file {name}" for name in asked.new_files[:1]]
+    if asked.reasons:
+        test, reasons = next(iter(asked.reasons.items()))
+        total = len(asked.reasons) + len(asked.unaffected)
+        parts.insert(0, f"{len(asked.reasons)} of {total} tests run, as {test} ({reasons[0]})")
+    return "; ".join(parts)
 
 
 def _name(group: Group) -> str:
