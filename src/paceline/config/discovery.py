@@ -134,7 +134,8 @@ def _lint(root: Path, document: Mapping[str, Any]) -> Commands:
     configured = (root / ".flake8").is_file() or any(
         _has_section(root / name, "flake8") for name in ("setup.cfg", "tox.ini")
     )
-    return (("flake8",),) if configured else ()
+    # An `exclude` of the project replaces the default one, in which .nox and .venv are.
+    return (("flake8", "--extend-exclude=.nox,.paceline,.venv"),) if configured else ()
 
 
 def _types(root: Path, document: Mapping[str, Any]) -> tuple[Commands, str]:

@@ -129,8 +129,8 @@ def test_extra_for_the_tests(tmp_path: Path) -> None:
     [
         ("ruff.toml", "[format]\n", "lint", ("ruff", "format", "--check", ".")),
         (".ruff.toml", "", "lint", ("ruff", "check", "--no-fix", ".")),
-        (".flake8", "", "lint", ("flake8",)),
-        ("setup.cfg", "[flake8]\n", "lint", ("flake8",)),
+        (".flake8", "", "lint", ("flake8", "--extend-exclude=.nox,.paceline,.venv")),
+        ("setup.cfg", "[flake8]\n", "lint", ("flake8", "--extend-exclude=.nox,.paceline,.venv")),
         ("mypy.ini", "[mypy]\nfiles = a\n", "types", ("mypy",)),
         (".mypy.ini", "[mypy]\nfiles = a\n", "types", ("mypy",)),
         ("pyrightconfig.json", "{}", "types", ("pyright",)),
