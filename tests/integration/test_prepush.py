@@ -270,6 +270,16 @@ def test_a_constant_runs_who_imports_it_and_data_nobody_reads_runs_none(proven: 
     assert ran(proven) == set()
 
 
+def test_a_failure_that_was_pushed_is_not_skipped(proven: Project) -> None:
+    """Although no file changed since; also where the records of this time zone know of none."""
+    edit(proven, "src/calc.py", "return a + b", "return a * b")
+    assert proven.invoke("prepush").exit_code == 1
+    commit(proven)
+    proven.git("push", "-q")
+    assert proven.invoke("prepush").exit_code == 1
+    assert proven.invoke("prepush", env={"TZ": "UTC-9"}).exit_code == 1
+
+
 def test_full_runs_everything(proven: Project) -> None:
     """With --full every step and every test runs although nothing changed."""
     done = proven.invoke("prepush", "--full")

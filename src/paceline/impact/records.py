@@ -142,7 +142,7 @@ class Store:
 
     def _set_aside(self, error: Exception) -> None:
         """Remove a damaged store, with a warning; raise `error` if another run only holds it."""
-        if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+        if _is_locked(error):
             raise error
         if self.path.is_dir():
             raise UsageError(f"{self.path} is a folder", "remove it: a file is kept there")
@@ -176,7 +176,10 @@ class Store:
         try:
             return self.read(environment)
         except DAMAGE as error:
-            self._set_aside(error)
+            if _is_locked(error):
+                _warn(self.path, str(error))  # another run has them for over a minute
+            else:
+                self._set_aside(error)
             return Records()
 
     def read(self, environment: str) -> Records:
@@ -198,6 +201,10 @@ class Store:
         except (sqlite3.DatabaseError, ValueError, TypeError, zlib.error) as error:
             _warn(self.path, str(error))
             return Ledger()
+
+
+def _is_locked(error: Exception) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
 
 
 def _warn(path: Path, why: str) -> None:

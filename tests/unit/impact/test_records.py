@@ -158,6 +158,17 @@ def test_a_damaged_store_is_set_aside(
     assert store.load("env").tests.keys() == {"t.py::t"}
 
 
+def test_a_store_that_another_run_holds_is_left_alone(
+    store: Store, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is known while it is locked, so everything runs; nothing is lost."""
+    keep(store, root, recording(root, "t.py::t", 2))
+    monkeypatch.setattr(records, "_PATIENCE_SECONDS", 0.01)
+    with store.open():
+        assert Store(store.path).load("env") == Records()
+    assert store.load("env").tests.keys() == {"t.py::t"}
+
+
 def test_another_format_is_set_aside(store: Store, root: Path) -> None:
     """Records of another version of the format count for nothing."""
     keep(store, root, recording(root, "t.py::t", 2))
