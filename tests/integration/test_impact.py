@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -294,6 +295,65 @@ def test_a_keyword_that_fits_nothing_is_no_pass(recorded: Project, workers: str)
     assert "paceline impact: 0 tests ran" in done.output
 
 
+def test_status_knows_what_may_hold_new_tests(tmp_path: Path) -> None:
+    """Files without tests, left out, new, edited, broken or gone: also where none is affected."""
+    project = Project(tmp_path / "work")
+    project.write(
+        {
+            "tests/test_one.py": "def test_one(): pass",
+            "tests/test_none.py": "VALUE = 1",
+            "tests/test_blank.py": "",
+            "tests/test_gone.py": "def test_gone(): pass",
+            "tests/test_skip.py": """
+                import os, pytest
+                if not os.environ.get("SLOW"):
+                    pytest.skip("slow", allow_module_level=True)
+                def test_slow(): pass
+            """,
+            "tests/deep/conftest.py": """
+                import os
+                collect_ignore = [] if os.environ.get("DEEP") else ["test_deep.py"]
+            """,
+            "tests/deep/test_deep.py": "def test_deep(): pass",
+        }
+    )
+    impact(project)
+
+    def status(**env: str) -> list[str]:
+        return project.invoke("impact.status", env=env).output.splitlines()[1:]
+
+    assert status() == []
+    assert status(SLOW="1") == ["  tests/test_skip.py may hold new tests: variable SLOW changed"]
+    assert status(DEEP="1") == ["  tests/deep may hold new tests: variable DEEP changed"]
+    for file in ("one", "none", "blank"):
+        with edited(project, f"tests/test_{file}.py", "\ndef test_new(): pass\n"):
+            assert status() == [f"  tests/test_{file}.py may hold new tests"]
+    project.write({"tests/test_new.py": "def test_new(): pass", "readme.txt": "one"})
+    with edited(project, "tests/test_one.py", "\nVALUE = 2\n"):
+        impact(project, "tests/test_one.py")
+        new = ["  readme.txt may hold new tests", "  tests/test_new.py may hold new tests"]
+        assert status() == new
+        impact(project)
+        assert status() == []
+    (project.root / "tests/test_gone.py").unlink()
+    project.write({"tests/test_new.py": "def test_new(:"})
+    impact(project, "--continue-on-collection-errors")
+    assert "  tests/test_new.py may hold new tests: failed last time" in status()
+    (project.root / "tests/test_new.py").unlink()
+    impact(project)
+    assert status() == []
+
+
+@contextlib.contextmanager
+def edited(project: Project, file: str, more: str) -> Iterator[None]:
+    """Let `more` stand at the end of the file for a while."""
+    path = project.root / file
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text + more, encoding="utf-8")
+    yield
+    path.write_text(text, encoding="utf-8")
+
+
 def test_tests_that_addopts_leaves_out(tmp_path: Path) -> None:
     """They make no run necessary, run when they are asked for, and once their mark is gone."""
     project = Project(tmp_path / "work")
@@ -311,7 +371,9 @@ def test_tests_that_addopts_leaves_out(tmp_path: Path) -> None:
     )
     assert "1 tests ran" in impact(project).output
     assert selected(project) == set()
+    project.write({"readme.txt": "nobody reads it"})
     assert "0 tests ran" in impact(project).output
+    assert "0 of 1 tests would run" in project.invoke("impact.status").output
     assert "1 passed" in impact(project, "-m", "slow").output
     project.write({"tests/test_it.py": body.format(mark="")})
     assert "test_slow" in impact(project).output

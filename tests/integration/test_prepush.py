@@ -266,8 +266,20 @@ def test_a_constant_runs_who_imports_it_and_data_nobody_reads_runs_none(proven: 
     edit(proven, "data.json", "1", "2")
     assert "the change affects no test" in line(passing(proven).output, "tests-unit")
     proven.write({"new.txt": "new"})
-    assert "new file new.txt" in passing(proven).output
+    assert "new.txt may hold new tests" in passing(proven).output
     assert ran(proven) == set()
+    edit(proven, "new.txt", "new", "newer")
+    assert "the change affects no test" in line(passing(proven).output, "tests-unit")
+
+
+def test_a_new_test_runs_alone(proven: Project) -> None:
+    """One that is added to a known file, which gives the others no reason to run."""
+    path = proven.root / "tests/test_calc.py"
+    more = "\n\ndef test_new():\n    note('fresh')\n    assert False\n"
+    path.write_text(path.read_text(encoding="utf-8") + more, encoding="utf-8")
+    done = proven.invoke("prepush")
+    assert done.exit_code == 1, done.output
+    assert ran(proven) == {"fresh"}
 
 
 def test_a_failure_that_was_pushed_is_not_skipped(proven: Project) -> None:

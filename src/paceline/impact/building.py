@@ -15,7 +15,7 @@ from paceline.impact.looks import Looks, looks_of
 from paceline.impact.nodes import Node
 from paceline.impact.recorder import Kind, Need
 from paceline.impact.recording import RawSegment, RawTest, Recording
-from paceline.impact.records import NeedRecord, SourceRecord
+from paceline.impact.records import NEVER_RUN, NeedRecord, SourceRecord
 from paceline.impact.scope import Scope
 
 
@@ -257,7 +257,7 @@ class Builder:
                         f"{name} (left no record; declare the test's inputs)"
                         for name in nodes[number].programs
                     }
-            if wanted.always:
+            if wanted.always and test.status != NEVER_RUN:
                 node.unseen.add("marked to run always")
             for pattern in wanted.inputs:
                 self._add_need(node, Need.DECLARED, str(self._scope.root / pattern))

@@ -187,13 +187,6 @@ def files(root: Path) -> list[str]:
     ]
 
 
-def marking(root: Path, environ: Mapping[str, str]) -> str:
-    """Return the digest of all that can give or take a mark: every file and variable."""
-    parts = [f"{name}\0{content(str(root / name))}" for name in files(root)]
-    parts.append(variable(ALL_VARIABLES, environ))
-    return digest("\0".join(parts).encode("utf-8", "surrogateescape"))
-
-
 def configuration(root: Path) -> str:
     """Return the digest of what configures pytest and coverage in `root`.
 

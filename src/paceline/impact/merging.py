@@ -13,7 +13,7 @@ from pathlib import Path
 from paceline.errors import UsageError
 from paceline.impact import records, saving
 from paceline.impact.recorder import Kind
-from paceline.impact.records import Records, SegmentRecord, Store
+from paceline.impact.records import NEVER_RUN, Records, SegmentRecord, Store
 
 
 def export(store: Store, target: Path) -> None:
@@ -104,11 +104,14 @@ def _add(connection: sqlite3.Connection, environment: int, found: Records) -> in
         connection.execute("SELECT name, status FROM test WHERE environment = ?", (environment,))
     )
     for name, test in found.tests.items():
-        status = test.status if statuses.get(name, "passed") == "passed" else statuses[name]
+        settled = statuses.get(name, "passed") in ("passed", NEVER_RUN)
+        status = test.status if settled else statuses[name]
         connection.execute(
             "INSERT OR REPLACE INTO test VALUES (?, ?, ?, ?, ?)",
             (environment, name, status, test.seconds, numbers.get(test.segment, 0)),
         )
+    seen = connection.execute("SELECT files FROM environment WHERE id = ?", (environment,))
+    records.note_files(connection, environment, found.files | records.files_in(seen.fetchone()[0]))
     return len(found.tests)
 
 

@@ -56,8 +56,8 @@ class Project:
 
     @cached_property
     def files(self) -> tuple[str, ...]:
-        """All files of the project but caches and environments, relative to the root."""
-        return tuple(inputs.project_files(self.root))
+        """All files of the project but what test runs leave behind, relative to the root."""
+        return tuple(inputs.files(self.root))
 
     @cached_property
     def texts(self) -> Mapping[str, bytes]:

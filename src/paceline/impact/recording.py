@@ -35,9 +35,9 @@ class RawSegment:
 
 @dataclass(frozen=True, slots=True)
 class RawTest:
-    """How one test ended: "passed", "failed" or "unfinished", and the segments it builds on.
+    """How one test ended: "passed", "failed", "unfinished" or NEVER_RUN, and what it builds on.
 
-    `order` is its place in the process it ran in.
+    `order` is its place in the process it ran in, 0 if it did not run.
     """
 
     name: str
@@ -75,6 +75,8 @@ class Recording:
     tests: tuple[RawTest, ...] = ()
     changes: tuple[StateChange, ...] = ()
     collected: tuple[str, ...] = ()
+    #: Ids of files, folders and classes that were looked into for tests.
+    collectors: tuple[str, ...] = ()
     written: tuple[str, ...] = ()
     finished: bool = True
 
@@ -98,6 +100,7 @@ def from_json(data: Any) -> Recording:
             for entry in data["changes"]
         ),
         collected=tuple(data["collected"]),
+        collectors=tuple(data["collectors"]),
         written=tuple(data["written"]),
         finished=data["finished"],
     )
@@ -147,6 +150,7 @@ class Numbering:
         tests: Sequence[RawTest] = (),
         changes: Sequence[StateChange] = (),
         collected: Sequence[str] = (),
+        collectors: Sequence[str] = (),
     ) -> Recording:
         """Return everything that was recorded."""
         for segment in self._recorder.imported.values():
@@ -159,6 +163,7 @@ class Numbering:
             tuple(tests),
             tuple(changes),
             tuple(collected),
+            tuple(collectors),
             tuple(self._recorder.written),
         )
 

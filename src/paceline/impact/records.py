@@ -22,7 +22,7 @@ from paceline.errors import UsageError
 from paceline.impact.recorder import Kind, Need
 from paceline.impact.source import Block, Source
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 
 #: What reading a damaged store raises.
 DAMAGE: Final = (sqlite3.DatabaseError, ValueError, KeyError, TypeError, zlib.error)
@@ -31,7 +31,8 @@ DAMAGE: Final = (sqlite3.DatabaseError, ValueError, KeyError, TypeError, zlib.er
 _PATIENCE_SECONDS: Final = 60.0
 
 _TABLES: Final = """
-CREATE TABLE environment (id INTEGER PRIMARY KEY, digest TEXT UNIQUE, detail TEXT, used_at REAL);
+CREATE TABLE environment (id INTEGER PRIMARY KEY, digest TEXT UNIQUE, detail TEXT, used_at REAL,
+                          files BLOB);
 CREATE TABLE source (id INTEGER PRIMARY KEY, path TEXT, sha TEXT, blocks BLOB, UNIQUE(path, sha));
 CREATE TABLE need (id INTEGER PRIMARY KEY, kind TEXT, name TEXT, value TEXT,
                    UNIQUE(kind, name, value));
@@ -81,9 +82,12 @@ class SegmentRecord:
     sees_lines: bool = False
 
 
-#: The status of a test that the project's own settings leave out, as with -m in addopts; the
-#: digest of what can mark tests follows.
-NEVER_RUN: Final = "never run "
+#: The status of a test that the project's own settings leave out, as with -m in addopts, and of
+#: what stands for the tests of a file or folder that has none.
+NEVER_RUN: Final = "never run"
+
+#: Stands after the id of a file, folder or class for tests of it that are not known.
+UNKNOWN_TESTS: Final = "::"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +103,13 @@ class TestRecord:
 
 @dataclass(frozen=True)
 class Records:
-    """All records of one environment."""
+    """All records of one environment. `files` are those that were there when all was collected."""
 
     tests: Mapping[str, TestRecord] = field(default_factory=dict)
     segments: Mapping[int, SegmentRecord] = field(default_factory=dict)
     sources: Mapping[int, SourceRecord] = field(default_factory=dict)
     needs: Mapping[int, NeedRecord] = field(default_factory=dict)
+    files: frozenset[str] = frozenset()
 
 
 class Store:
@@ -215,15 +220,16 @@ def _warn(path: Path, why: str) -> None:
 
 def _load(connection: sqlite3.Connection, environment: str) -> Records:
     row = connection.execute(
-        "SELECT id FROM environment WHERE digest = ?", (environment,)
+        "SELECT id, files FROM environment WHERE digest = ?", (environment,)
     ).fetchone()
     if row is None:
         return Records()
-    segments = load_segments(connection, row[0])
+    number, files = row
+    segments = load_segments(connection, number)
     tests = {
         name: TestRecord(status, seconds, segment)
         for name, status, seconds, segment in connection.execute(
-            "SELECT name, status, seconds, segment FROM test WHERE environment = ?", row
+            "SELECT name, status, seconds, segment FROM test WHERE environment = ?", (number,)
         )
     }
     used_sources = {number for segment in segments.values() for number in segment.code}
@@ -238,7 +244,7 @@ def _load(connection: sqlite3.Connection, environment: str) -> Records:
         for number, kind, name, value in connection.execute("SELECT * FROM need")
         if number in used_needs
     }
-    return Records(tests, segments, sources, needs)
+    return Records(tests, segments, sources, needs, files_in(files))
 
 
 def load_segments(connection: sqlite3.Connection, environment: int) -> dict[int, SegmentRecord]:
@@ -262,6 +268,18 @@ def environment_number(connection: sqlite3.Connection, digest: str, detail: str)
         "SELECT id FROM environment WHERE digest = ?", (digest,)
     ).fetchone()[0]
     return found
+
+
+def files_in(data: bytes | None) -> frozenset[str]:
+    """Return the files that `note_files` packed."""
+    return frozenset(_unpacked(data)) if data else frozenset()
+
+
+def note_files(connection: sqlite3.Connection, environment: int, files: Iterable[str]) -> None:
+    """Note the files that were there when all tests were collected."""
+    connection.execute(
+        "UPDATE environment SET files = ? WHERE id = ?", (_packed(sorted(files)), environment)
+    )
 
 
 def source_number(connection: sqlite3.Connection, record: SourceRecord) -> int:

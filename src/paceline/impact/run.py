@@ -10,7 +10,7 @@ import sqlite3
 import tempfile
 import time
 import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from paceline.impact.building import Builder, Declared, is_own_work
 from paceline.impact.environment import Surroundings
 from paceline.impact.recorder import Need
 from paceline.impact.recording import Recording, from_json
-from paceline.impact.records import NEVER_RUN, Records, Store
+from paceline.impact.records import UNKNOWN_TESTS, Records, Store
 from paceline.impact.scope import Scope
 
 #: Seen in a file's status when it was edited: times, size, place.
@@ -89,7 +89,7 @@ class Run:
         affected: Iterable[str],
         *,
         again: Iterable[str] = (),
-        never_run: Collection[str] = (),
+        collected_all: bool = False,
         coverage: Measurement | None = None,
     ) -> None:
         """Store what this run's processes recorded.
@@ -99,18 +99,17 @@ class Run:
         passed or not. `coverage` is given where the run measured it.
 
         `complete` are the test files of which every test was collected, `partial` those of
-        which only some were asked for. `never_run` are collected tests that the project's own
-        settings leave out.
+        which only some were asked for. `collected_all` says that the run looked into every file.
         """
         recordings = [own, *self.left_behind(own.process)]
         disturbed = self._disturbed(recordings)
         builder = Builder(self.scope, disturbed)
         nodes, tests = builder.build(recordings, declared)
-        collected = {test for one in recordings for test in one.collected}
+        names = {test.name for test, _ in tests}
+        collected = names.union(*(one.collected for one in recordings))
         with self.store.open() as connection:
             number = self._environment(connection)
-            ran = {test.name for test, _ in tests}
-            saving.hold_back(connection, number, set(affected) - ran)
+            saving.hold_back(connection, number, set(affected) - names)
             stored = saving.save(connection, number, nodes, tests, self.name)
             saving.hold_back(connection, number, again)
             modules = {self.scope.relative(path) for path in disturbed}
@@ -118,10 +117,25 @@ class Run:
             if coverage is not None:
                 keep(connection, stored, coverage, builder, self.scope.root)
             saving.settle_files(connection, number, collected, complete, partial)
-            if never_run:
-                now = NEVER_RUN + inputs.marking(self.scope.root, os.environ)
-                records.mark(connection, number, never_run, now)
+            looked_into = {node for one in recordings for node in one.collectors} - {*partial}
+            known = {node + UNKNOWN_TESTS for node in looked_into} - names
+            saving.forget(connection, number, lambda test: test in known)
+            if collected_all:
+                self._settle_project(connection, number, own, collected)
             saving.clean(connection, number)
+
+    def _settle_project(
+        self, connection: sqlite3.Connection, number: int, own: Recording, collected: set[str]
+    ) -> None:
+        """Note which files there are, and forget tests whose files are gone."""
+        root = self.scope.root
+
+        def is_gone(test: str) -> bool:
+            return test not in collected and not (root / saving.file_of(test)).exists()
+
+        saving.forget(connection, number, is_gone)
+        files = own.values[Need.FILES, str(root)].split("\n")
+        records.note_files(connection, number, files)
 
     def end(self) -> None:
         """Remove what the run kept beside the store."""

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from paceline.impact import records
 from paceline.impact.links import import_places, reachable, reaching
 from paceline.impact.nodes import Node
 from paceline.impact.recorder import Kind
 from paceline.impact.recording import RawTest
-from paceline.impact.records import SegmentRecord
+from paceline.impact.records import NEVER_RUN, UNKNOWN_TESTS, SegmentRecord
 
 #: Environments (Python, packages, options) whose records are kept; the oldest go first.
 _ENVIRONMENTS = 12
-
-#: Stands after a file's name for the tests of it that were never collected.
-UNKNOWN_TESTS = "::"
 
 
 def save(
@@ -64,7 +61,9 @@ def save(
     disturbed = reaching(lambda node: bool(node.disturbed), segments, by_path)
     for test, place in tests:
         status = test.status
-        if status == "passed" and (test.name not in marked or place in disturbed):
+        if status == "passed" and test.name not in marked:
+            status = "unfinished"
+        if status in ("passed", NEVER_RUN) and place in disturbed:
             status = "unfinished"
         connection.execute(
             "INSERT OR REPLACE INTO test VALUES (?, ?, ?, ?, ?)",
@@ -171,6 +170,15 @@ def settle_files(
     for file in partial:
         if not known.get(file, set()) - wanted.get(file, set()):
             records.mark(connection, environment, [file + UNKNOWN_TESTS], "unfinished")
+
+
+def forget(connection: sqlite3.Connection, environment: int, gone: Callable[[str], bool]) -> None:
+    """Drop the tests that are gone."""
+    tests = connection.execute("SELECT name FROM test WHERE environment = ?", (environment,))
+    connection.executemany(
+        "DELETE FROM test WHERE environment = ? AND name = ?",
+        [(environment, name) for (name,) in tests.fetchall() if gone(name)],
+    )
 
 
 def file_of(test: str) -> str:

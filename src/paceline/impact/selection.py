@@ -31,7 +31,8 @@ _CHANGED = {
 class Selection:
     """The reasons for each selected test, and the tests that can be left out.
 
-    `never_run` are tests that the project's own settings leave out, now as before.
+    `never_run` are tests that the project's own settings leave out, now as before, and what
+    stands for tests where there are none.
     """
 
     reasons: Mapping[str, tuple[str, ...]]
@@ -53,23 +54,23 @@ class Selector:
         reasons = self._spread(reasons)
         new_modules = self._new_module_reasons()
         selected: dict[str, tuple[str, ...]] = {}
-        never_run = self._never_run()
+        never_run: set[str] = set()
         for name, test in self._records.tests.items():
-            if name in never_run:
-                continue
             found = [*reasons.get(test.segment, {}), *self._moved(test.segment)]
             if name in new_modules:
                 found.append(new_modules[name])
             if test.status == "failed":
                 found.insert(0, "failed last time")
-            elif test.status != "passed":
+            elif test.status not in ("passed", NEVER_RUN):
                 found.insert(0, "was not finished last time")
             elif test.segment not in self._records.segments:
                 found.insert(0, "its record is missing")
             if found:
                 selected[name] = tuple(found)
+            elif test.status == NEVER_RUN:
+                never_run.add(name)
         unaffected = self._records.tests.keys() - selected.keys() - never_run
-        return Selection(selected, frozenset(unaffected), never_run)
+        return Selection(selected, frozenset(unaffected), frozenset(never_run))
 
     def _moved(self, number: int) -> list[str]:
         """Return what changed in the text or the lines of code that the test looks at."""
@@ -108,13 +109,6 @@ class Selector:
             for number, need in self._records.needs.items()
             if need.need is Need.POSITIONS and (reason := self._need_reason(need))
         }
-
-    def _never_run(self) -> frozenset[str]:
-        """Return the tests that the project's own settings leave out, as when that was noted."""
-        tests = self._records.tests.items()
-        noted = {name: test.status for name, test in tests if test.status.startswith(NEVER_RUN)}
-        now = NEVER_RUN + inputs.marking(self._project.root, self._project.environ) if noted else ""
-        return frozenset(name for name, status in noted.items() if status == now)
 
     def overrules(self, test: str) -> bool:
         """Return whether testmon's wish to run an unaffected test can be set aside.
@@ -277,17 +271,30 @@ class Selector:
             for item in self._records.sources.values()
             if self._project.value(Need.CONTENT, item.path) != item.sha
         }
-        return sorted({*changed, *self.new_files()})
+        return sorted({*changed, *self.unseen_files()})
 
-    def new_files(self) -> list[str]:
-        """Return the files that no run has seen yet: they may hold tests."""
-        seen = [
-            self._recorded_files(segment)
-            for segment in self._records.segments.values()
-            if segment.kind is Kind.SESSION
-        ]
-        known: set[str] = set().union(*seen)
-        return sorted(set(inputs.files(self._project.root)) - known)
+    def unseen_files(self) -> list[str]:
+        """Return the files that may hold tests which no run has seen: new, or with new functions.
+
+        A new function alone is no reason to run the other tests of a file.
+        """
+        new = set(inputs.files(self._project.root)) - self._records.files
+        holders = {name.partition("::")[0] for name in self._records.tests}
+        return sorted(new.union(filter(self._has_new_functions, holders)))
+
+    def _has_new_functions(self, path: str) -> bool:
+        """Return whether a test file has a plain function that it had not when last imported."""
+        segment = self._records.segments.get(self._imports.get(path, 0))
+        imported = [self._records.sources.get(item) for item in segment.code] if segment else []
+        known = [item for item in imported if item is not None and item.path == path]
+        now = self._project.value(Need.CONTENT, path)
+        if known and all(item.sha == now for item in known):
+            return False
+        new = self._project.parsed(path)
+        if new is None:
+            return False  # gone or broken: all its tests are affected
+        had = [item.source.functions.keys() if item.source else set() for item in known]
+        return not known or any(not new.functions.keys() <= names for names in had)
 
     def _new_modules(self, session: SegmentRecord) -> list[str]:
         """Return the new modules, and with a slash at the end new folders, which are packages."""

@@ -19,19 +19,19 @@ class Status:
     """The answer for one profile.
 
     `unknown` says why it cannot be told what would run; then everything would. `reasons` holds
-    the tests that would run, `unaffected` those that would not, `new_files` what no run has
-    seen yet: it may hold tests.
+    the tests that would run, `unaffected` those that would not, `unseen_files` what no run
+    has looked into as it is: it may hold new tests.
     """
 
     unknown: str = ""
     reasons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unaffected: frozenset[str] = frozenset()
-    new_files: tuple[str, ...] = ()
+    unseen_files: tuple[str, ...] = ()
 
     @property
     def nothing_affected(self) -> bool:
-        """Whether no test has to run: known, and neither a reason nor a new file."""
-        return not (self.unknown or self.reasons or self.new_files) and bool(self.unaffected)
+        """Whether no test has to run: known, and neither a reason nor an unseen file."""
+        return not (self.unknown or self.reasons or self.unseen_files) and bool(self.unaffected)
 
 
 def ask(
@@ -51,7 +51,7 @@ def ask(
         return Status("Python, a package or an option is not what it was")
     selector = Selector(known, Project(root, environ))
     selection = selector.select()
-    return Status("", selection.reasons, selection.unaffected, tuple(selector.new_files()))
+    return Status("", selection.reasons, selection.unaffected, tuple(selector.unseen_files()))
 
 
 def profiles(store: Store) -> list[str]:

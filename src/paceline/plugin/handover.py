@@ -19,7 +19,6 @@ class Handed:
 
     declared: Mapping[str, Declared] = field(default_factory=dict)
     collected: frozenset[str] = frozenset()
-    never_run: frozenset[str] = frozenset()
     dropped: frozenset[str] = frozenset()
 
 
@@ -27,13 +26,11 @@ def write(
     folder: Path,
     recording: Recording,
     declared: Mapping[str, Declared],
-    never_run: Sequence[str],
     dropped: Sequence[str],
 ) -> None:
     """Leave a worker's recording and what it knows of its tests in `folder`."""
     data = recording.as_json()
     data["declared"] = {name: [list(one.inputs), one.always] for name, one in declared.items()}
-    data["never_run"] = list(never_run)
     data["dropped"] = list(dropped)
     place = folder / f"{recording.process}.json"
     temporary = place.with_suffix(".new")
@@ -46,7 +43,7 @@ def read(folder: Path) -> Handed:
     from paceline.impact.building import Declared
 
     declared: dict[str, Declared] = {}
-    lists: dict[str, set[str]] = {"collected": set(), "never_run": set(), "dropped": set()}
+    lists: dict[str, set[str]] = {"collected": set(), "dropped": set()}
     for path in folder.glob("*.json"):
         try:
             data = json.loads(path.read_text(encoding="utf-8"))

@@ -14,7 +14,7 @@ from paceline import console
 from paceline.errors import PacelineError
 from paceline.plugin import handover
 from paceline.plugin.declarations import declarations
-from paceline.plugin.narrowing import is_narrowed
+from paceline.plugin.narrowing import collects_all, is_narrowed
 from paceline.plugin.obstacles import obstacle
 from paceline.plugin.options import is_worker
 from paceline.plugin.surroundings import options
@@ -75,8 +75,6 @@ class Impact:
         self.quiet_files: frozenset[str] = frozenset()
         self._narrowed = False
         self._distributed = False
-        #: What the project's own settings leave out, and what we did.
-        self._never_run: set[str] = set()
         self._dropped: set[str] = set()
         self._held_back: frozenset[str] = frozenset()
         self._run: Run | None = None
@@ -221,7 +219,11 @@ class Impact:
         if not self.selecting or config.option.paceline_result:
             return None
         name = self.scope.relative(str(collection_path))
-        return True if name in self.quiet_files else None
+        if name not in self.quiet_files:
+            return None
+        if self.hooks is not None:
+            self.hooks.quiet_files.add(name)
+        return True
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(
@@ -232,7 +234,7 @@ class Impact:
             self._declared.update(declarations(items, self.root))
         if not config.option.paceline_result:
             if self.hooks is not None and config.option.markexpr and not self._narrowed:
-                self._never_run = {*self.hooks.collected} - {item.nodeid for item in items}
+                self.hooks.leave_to(items)
             self.leave_out(config, items)
 
     def leave_out(self, config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -314,15 +316,13 @@ class Impact:
                     partial,
                     self.reasons,
                     again=self._held_back,
-                    never_run={*self._never_run, *handed.never_run},
+                    collected_all=collects_all(session),
                     coverage=self._carrying.measurement() if self._carrying else None,
                 )
 
     def _hand_over(self, recording: Recording) -> None:
         self.recorder.active = False
-        handover.write(
-            self._folder, recording, self._declared, sorted(self._never_run), sorted(self._dropped)
-        )
+        handover.write(self._folder, recording, self._declared, sorted(self._dropped))
 
     def _left_something_out(self) -> bool:
         """Return whether there were tests to run, all of which were left out."""

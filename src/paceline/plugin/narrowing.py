@@ -1,4 +1,4 @@
-"""Whether the command line asks for some of the tests only."""
+"""Whether a run is asked for some of the tests only."""
 
 from __future__ import annotations
 
@@ -23,3 +23,26 @@ def is_narrowed(config: pytest.Config) -> bool:
     return any(getattr(option, name, None) for name in chosen) or any(
         _MARKS.match(argument) for argument in map(str, config.invocation_params.args)
     )
+
+
+def collects_all(session: pytest.Session) -> bool:
+    """Return whether the run, now at its end, looked into every file that may hold tests."""
+    config = session.config
+    ended = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+    given = [str(argument) for argument in config.invocation_params.args]
+    return (
+        session.exitstatus in ended
+        and not config.option.lf
+        and not os.environ.get("PYTEST_ADDOPTS")
+        and not any(argument.startswith(("--ignore", "--rootdir")) for argument in given)
+        and (config.args_source is not config.ArgsSource.ARGS or _is_group(config))
+    )
+
+
+def _is_group(config: pytest.Config) -> bool:
+    """Return whether the arguments are the paths of the group that the run is of."""
+    from paceline.config.loading import load
+
+    name = config.option.paceline_group
+    groups = load(config.rootpath).groups if name else ()
+    return any(group.name == name and [*group.paths] == config.args for group in groups)

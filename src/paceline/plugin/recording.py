@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from _pytest.fixtures import FixtureDef
 
 from paceline.impact.recorder import SEARCH_FOLDERS, Kind, Recorder, Segment
 from paceline.impact.recording import Numbering, RawTest, Recording, StateChange
+from paceline.impact.records import NEVER_RUN, UNKNOWN_TESTS
 from paceline.impact.scope import Scope
 from paceline.impact.state import State
 from paceline.impact.tracer import Tracer
@@ -41,6 +42,11 @@ class SegmentHooks:
         self._changes: list[tuple[int, Segment, Labels]] = []
         self._numbering = Numbering(recorder)
         self.collected: list[str] = []
+        #: Files that are not even looked into: all their tests are left out.
+        self.quiet_files: set[str] = set()
+        self._collectors: dict[str, tuple[pytest.Collector, bool]] = {}
+        self._items: list[pytest.Item] = []
+        self._never_run: list[pytest.Item] = []
         self._execute: Any = FixtureDef.execute
         self._finish: Any = FixtureDef.finish
 
@@ -86,12 +92,20 @@ class SegmentHooks:
             report = yield
         if isinstance(collector, pytest.Module):
             self._note_state(segment)
+        if not isinstance(collector, pytest.Session):
+            self._collectors[collector.nodeid] = (collector, bool(report.failed))
         return report
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Remember what there is, before anything is left out."""
         self.collected = [*dict.fromkeys([*self.collected, *(item.nodeid for item in items)])]
+        self._items = list(items)
+
+    def leave_to(self, kept: Iterable[pytest.Item]) -> None:
+        """Record the tests but for `kept` as left out by the project's own settings."""
+        names = {item.nodeid for item in kept}
+        self._never_run = [item for item in self._items if item.nodeid not in names]
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -106,13 +120,14 @@ class SegmentHooks:
         self._note_state(segment)
         return result
 
-    def _link(self, segment: Segment, item: pytest.Item) -> None:
+    def _link(self, segment: Segment, item: pytest.Item | pytest.Collector) -> None:
         segment.links.add(self._recorder.session)
         for node in item.listchain():
             if node.nodeid in self._collections:
                 segment.links.add(self._collections[node.nodeid])
         imported = self._recorder.imported
-        modules = [getattr(item, "module", None)]
+        # That of a collector may be one that cannot be imported.
+        modules = [getattr(item, "module", None)] if isinstance(item, pytest.Item) else []
         modules += self._config.pluginmanager._getconftestmodules(item.path)
         for module in modules:
             path = os.path.abspath(getattr(module, "__file__", None) or "")
@@ -177,11 +192,38 @@ class SegmentHooks:
             )
             for name, segment in self._tests.items()
         ]
+        tests += [self._placeholder(item.nodeid, NEVER_RUN, item) for item in self._never_run]
+        if not self._config.option.lf:  # files are skipped then that have tests
+            tests += self._unknown_tests()
         changes = [
             StateChange(order, self._numbering.number(segment), labels)
             for order, segment, labels in self._changes
         ]
-        return self._numbering.recording(os.getpid(), tests, changes, self.collected)
+        return self._numbering.recording(
+            os.getpid(), tests, changes, self.collected, list(self._collectors)
+        )
+
+    def _unknown_tests(self) -> Iterator[RawTest]:
+        """Yield what stands for the tests of files without any, and of what cannot be collected.
+
+        A variable or another content may bring tests there.
+        """
+        holders = {"", "."}
+        for name in (*self.collected, *self.quiet_files):
+            above = name.partition("::")[0]
+            while above not in holders:
+                holders.add(above)
+                above = above.rpartition("/")[0]
+        for name, (collector, failed) in self._collectors.items():
+            if failed:
+                yield self._placeholder(name + UNKNOWN_TESTS, "failed", collector)
+            elif isinstance(collector, (pytest.File, pytest.Directory)) and name not in holders:
+                yield self._placeholder(name + UNKNOWN_TESTS, NEVER_RUN, collector)
+
+    def _placeholder(self, name: str, status: str, node: pytest.Item | pytest.Collector) -> RawTest:
+        segment = Segment(Kind.TEST, name)
+        self._link(segment, node)
+        return RawTest(name, status, 0.0, self._numbering.number(segment), order=0)
 
     def _status(self, name: str) -> str:
         phases = self._phases.get(name, {})

@@ -40,5 +40,6 @@ def options(config: pytest.Config) -> dict[str, str]:
     return {
         name: repr(value)
         for name, value in vars(config.option).items()
-        if name not in _HARMLESS and not name.startswith(_HARMLESS_PREFIXES)
+        if name == "paceline_marker"
+        or (name not in _HARMLESS and not name.startswith(_HARMLESS_PREFIXES))
     }

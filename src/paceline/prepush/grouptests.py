@@ -84,7 +84,7 @@ def _said(asked: Status) -> str:
     """Return how many tests will run and an example of why."""
     if asked.unknown:
         return f"all tests run: {asked.unknown}"
-    parts = [f"new file {name}" for name in asked.new_files[:1]]
+    parts = [f"{name} may hold new tests" for name in asked.unseen_files[:1]]
     if asked.reasons:
         test, reasons = next(iter(asked.reasons.items()))
         total = len(asked.reasons) + len(asked.unaffected)

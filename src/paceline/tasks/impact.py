@@ -13,7 +13,7 @@ from paceline.config.model import Group
 from paceline.errors import UsageError
 from paceline.impact import merging, status
 from paceline.impact.explanation import Explanation, explain
-from paceline.impact.records import Store
+from paceline.impact.records import UNKNOWN_TESTS, Store
 from paceline.impact.run import AUDIT_FILE, records_file
 from paceline.impact.status import Status
 
@@ -33,7 +33,7 @@ def run_status(root: Path, json: bool) -> None:
                 "unknown": one.unknown,
                 "selected": {test: list(why) for test, why in one.reasons.items()},
                 "unaffected": len(one.unaffected),
-                "new_files": list(one.new_files),
+                "unseen_files": list(one.unseen_files),
             }
             for profile, one in found.items()
         }
@@ -52,9 +52,11 @@ def _print_status(profile: str, one: Status) -> None:
     known = len(one.reasons) + len(one.unaffected)
     console.out(f"{profile}: {len(one.reasons)} of {known} tests would run")
     for test, why in sorted(one.reasons.items()):
-        console.out(f"  {test}: {'; '.join(why[:_REASONS])}")
-    for name in one.new_files:
-        console.out(f"  new file {name} may hold tests")
+        name = test.removesuffix(UNKNOWN_TESTS)
+        said = test if name == test else f"{name} may hold new tests"
+        console.out(f"  {said}: {'; '.join(why[:_REASONS])}")
+    for name in one.unseen_files:
+        console.out(f"  {name} may hold new tests")
 
 
 def run_explain(root: Path, test: str, json: bool) -> None:
