@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from paceline.impact.inputs import ALL_VARIABLES
 from paceline.impact.links import import_places, reachable
 from paceline.impact.recorder import Kind, Need
-from paceline.impact.records import Records
+from paceline.impact.records import NEVER_RUN, Records
 
 _SAID: Mapping[Need, str] = {
     Need.CONTENT: "reads",
@@ -20,6 +20,9 @@ _SAID: Mapping[Need, str] = {
     Need.VARIABLE: "reads variable",
     Need.DECLARED: "declares",
 }
+
+#: How a test can have ended; a run that died leaves its own mark.
+_ENDS = ("passed", "failed", NEVER_RUN)
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ def explain(records: Records, test: str) -> Explanation | None:
         said.add("looks at lines of the code that it runs")
     return Explanation(
         test,
-        record.status,
+        record.status if record.status in _ENDS else "not finished",
         record.seconds,
         tuple(sorted(runs)),
         tuple(sorted(imports)),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sqlite3
 import time
 import zlib
@@ -234,13 +235,13 @@ def _load(connection: sqlite3.Connection, environment: str) -> Records:
     }
     used_sources = {number for segment in segments.values() for number in segment.code}
     sources = {
-        number: SourceRecord(path, sha, _source(_unpacked(blocks)))
+        number: SourceRecord(os.fsdecode(path), sha, _source(_unpacked(blocks)))
         for number, path, sha, blocks in connection.execute("SELECT * FROM source")
         if number in used_sources
     }
     used_needs = {number for segment in segments.values() for number in segment.needs}
     needs = {
-        number: NeedRecord(Need(kind), name, value)
+        number: NeedRecord(Need(kind), os.fsdecode(name), os.fsdecode(value))
         for number, kind, name, value in connection.execute("SELECT * FROM need")
         if number in used_needs
     }
@@ -284,7 +285,7 @@ def note_files(connection: sqlite3.Connection, environment: int, files: Iterable
 
 def source_number(connection: sqlite3.Connection, record: SourceRecord) -> int:
     """Return the number of a file version, new or known."""
-    key = (record.path, record.sha)
+    key = (_storable(record.path), record.sha)
     row = connection.execute("SELECT id FROM source WHERE path = ? AND sha = ?", key).fetchone()
     if row is None:
         data = _packed(_source_data(record.source))
@@ -297,7 +298,7 @@ def source_number(connection: sqlite3.Connection, record: SourceRecord) -> int:
 
 def need_number(connection: sqlite3.Connection, record: NeedRecord) -> int:
     """Return the number of an input with this value, new or known."""
-    key = (record.need.value, record.name, record.value)
+    key = (record.need.value, _storable(record.name), _storable(record.value))
     row = connection.execute(
         "SELECT id FROM need WHERE kind = ? AND name = ? AND value = ?", key
     ).fetchone()
@@ -310,7 +311,8 @@ def need_number(connection: sqlite3.Connection, record: NeedRecord) -> int:
 def known_contents(connection: sqlite3.Connection, path: str) -> set[str]:
     """Return the digests of all contents of the file at `path` that are known."""
     query = "SELECT sha FROM source WHERE path = ? UNION SELECT value FROM need WHERE kind = ?"
-    rows = connection.execute(f"{query} AND name = ?", (path, Need.CONTENT.value, path))
+    name = _storable(path)
+    rows = connection.execute(f"{query} AND name = ?", (name, Need.CONTENT.value, name))
     return {row[0] for row in rows}
 
 
@@ -386,6 +388,15 @@ def _source(data: Any) -> Source | None:
         functions,
         docstrings,
     )
+
+
+def _storable(text: str) -> str | bytes:
+    """Return the text, or as bytes the name of a file that is no text of its encoding."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(text)
+    return text
 
 
 def _packed(data: Any) -> bytes:

@@ -284,17 +284,21 @@ class Selector:
 
     def _has_new_functions(self, path: str) -> bool:
         """Return whether a test file has a plain function that it had not when last imported."""
+        if not path.endswith(source.SUFFIXES):
+            return False  # what it holds goes by its content
         segment = self._records.segments.get(self._imports.get(path, 0))
         imported = [self._records.sources.get(item) for item in segment.code] if segment else []
         known = [item for item in imported if item is not None and item.path == path]
         now = self._project.value(Need.CONTENT, path)
         if known and all(item.sha == now for item in known):
             return False
+        if not known:
+            return True  # one outside the root, or behind a link
         new = self._project.parsed(path)
         if new is None:
             return False  # gone or broken: all its tests are affected
         had = [item.source.functions.keys() if item.source else set() for item in known]
-        return not known or any(not new.functions.keys() <= names for names in had)
+        return any(not new.functions.keys() <= names for names in had)
 
     def _new_modules(self, session: SegmentRecord) -> list[str]:
         """Return the new modules, and with a slash at the end new folders, which are packages."""

@@ -263,8 +263,11 @@ class Watch:
             frame = frame.f_back
         if frame is None:
             return  # a new thread that installs the tracer it was given
+        if "settrace" not in frame.f_code.co_names and type(sys.gettrace()).__name__ == "CTracer":
+            return  # put back from Python, coverage's tracer installs itself at the next call
         module = frame.f_globals.get("__name__", "")
-        if not module.startswith(("coverage.", "paceline.", "_pytest.", "testmon.")):
+        # doctest only puts back what was there before an example.
+        if not module.startswith(("coverage.", "paceline.", "_pytest.", "testmon.", "doctest")):
             self.recorder.current.unseen.add("replaces the tracer (sys.settrace)")
 
     def _generated(self, arguments: tuple[Any, ...]) -> None:

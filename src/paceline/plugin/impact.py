@@ -107,7 +107,7 @@ class Impact:
         from paceline.plugin.testmon import share_trace
 
         self.config = config
-        self.hooks = SegmentHooks(config, self.recorder, self.scope, self.tracer)
+        self.hooks = SegmentHooks(config, self.watch, self.tracer)
         self.imports.on_imported = self.hooks.state.add
         config.pluginmanager.register(self.hooks, "paceline-segments")
         self.hooks.start()

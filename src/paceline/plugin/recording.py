@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from _pytest.fixtures import FixtureDef
 
-from paceline.impact.recorder import SEARCH_FOLDERS, Kind, Recorder, Segment
+from paceline.impact.recorder import SEARCH_FOLDERS, Kind, Need, Segment
 from paceline.impact.recording import Numbering, RawTest, Recording, StateChange
 from paceline.impact.records import NEVER_RUN, UNKNOWN_TESTS
-from paceline.impact.scope import Scope
+from paceline.impact.source import SUFFIXES
 from paceline.impact.state import State
 from paceline.impact.tracer import Tracer
+from paceline.impact.watch import Watch
 
 #: Labels of state: names of a global, of a global and its attribute, or of a fixture.
 Labels = tuple[tuple[str, ...], ...]
@@ -25,14 +26,12 @@ _PHASES = frozenset(("setup", "call", "teardown"))
 class SegmentHooks:
     """Enters and leaves the recorder's segments as pytest goes along."""
 
-    def __init__(
-        self, config: pytest.Config, recorder: Recorder, scope: Scope, tracer: Tracer
-    ) -> None:
+    def __init__(self, config: pytest.Config, watch: Watch, tracer: Tracer) -> None:
         self._tracer = tracer
         self._config = config
-        self._recorder = recorder
-        self._scope = scope
-        self.state = State(scope.counts)
+        self._watch = watch
+        self._recorder = watch.recorder
+        self.state = State(watch.scope.counts)
         self._collections: dict[str, Segment] = {}
         self._fixtures: dict[FixtureDef[Any], Segment] = {}
         self._tests: dict[str, Segment] = {}
@@ -40,7 +39,7 @@ class SegmentHooks:
         self._phases: dict[str, dict[str, set[str]]] = {}
         self._seconds: dict[str, float] = {}
         self._changes: list[tuple[int, Segment, Labels]] = []
-        self._numbering = Numbering(recorder)
+        self._numbering = Numbering(watch.recorder)
         self.collected: list[str] = []
         #: Files that are not even looked into: all their tests are left out.
         self.quiet_files: set[str] = set()
@@ -88,6 +87,9 @@ class SegmentHooks:
         segment = self._collections.setdefault(
             collector.nodeid, Segment(Kind.COLLECTION, collector.nodeid)
         )
+        if isinstance(collector, pytest.File) and collector.path.suffix not in SUFFIXES:
+            # pytest and its plugins read it for the tests in it, as doctest does a text.
+            self._watch.note_in(segment, Need.CONTENT, str(collector.path))
         with self._recorder.inside(segment):
             report = yield
         if isinstance(collector, pytest.Module):

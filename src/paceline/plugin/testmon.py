@@ -38,6 +38,26 @@ class TestmonGuard:
         collector = getattr(collect, "testmon", None)
         if collector is not None:
             collector.get_batch_coverage_data = _digestible(collector.get_batch_coverage_data)
+            look_again_at_missing_files(session.config.testmon_data)  # type: ignore[attr-defined]
+
+
+def look_again_at_missing_files(data: Any) -> None:
+    """Let testmon record a file that was not there when the run began, as generated code is.
+
+    testmon 2.2 remembers that it was missing, and ends in an AttributeError once it is there.
+    """
+    original, tree = data.get_tests_fingerprints, data.source_tree
+
+    def get_tests_fingerprints(batch: Batch, reports: Any) -> Any:
+        for missing in [name for name, module in tree.cache.items() if module is None]:
+            del tree.cache[missing]
+        found = {
+            test: {name: lines for name, lines in files.items() if tree.get_file(name) is not None}
+            for test, files in batch.items()
+        }
+        return original(found, reports)
+
+    data.get_tests_fingerprints = get_tests_fingerprints
 
 
 def accept_any_encoding() -> None:
@@ -133,9 +153,10 @@ class SharedTrace:
 
 
 def _relative(root: str, path: str) -> str:
-    """Return `path` as testmon names it, "" if testmon cannot digest it."""
+    """Return `path` as testmon names it, "" if testmon cannot digest or store it."""
     name = os.path.relpath(path, root).replace(os.sep, "/")
-    return name if PurePath(name).suffix else ""
+    storable = name.encode(errors="ignore").decode() == name
+    return name if storable and PurePath(name).suffix else ""
 
 
 class Fingerprints:
@@ -212,6 +233,7 @@ def share_trace(config: pytest.Config, watch: Watch, tracer: Tracer) -> None:
         process_code = importlib.import_module("testmon.process_code")
         fingerprints = Fingerprints(process_code.methods_to_checksums)
         testmon_core.create_fingerprint = fingerprints  # type: ignore[attr-defined]
+        look_again_at_missing_files(data)
         data.get_tests_fingerprints = _unrecorded(data.get_tests_fingerprints, watch, tracer)
         batches = Batches(data.save_test_execution_file_fps, tracer)
         data.save_test_execution_file_fps = batches.add
