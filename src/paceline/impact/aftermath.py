@@ -29,11 +29,11 @@ class Traces:
     """What the tests of a run left behind.
 
     `written` are absolute paths of files and folders that they wrote or made, `changed` is
-    state by its label, as in `StateChange`, with the tests that changed it. `places` has the
-    place of each collected test in the order that they run in.
+    state by its label, as in `StateChange`, each with the tests (or fixtures) that did it. `places`
+    has the place of each collected test in the order that they run in.
     """
 
-    written: frozenset[str]
+    written: Mapping[str, frozenset[str]]
     changed: Mapping[tuple[str, ...], frozenset[str]]
     places: Mapping[str, int]
 
@@ -53,7 +53,7 @@ def also_affected(
     environ: Mapping[str, str],
 ) -> Reasons:
     """Return the tests that can no longer be left out, and why; `known` is from before the run."""
-    found = _by_files(known, traces.written, scope, environ)
+    found = _by_files(known, traces, scope, environ)
     found |= _by_state(known, [label for label, _ in _new_changes(known, traces)])
     return {test: found[test] for test in sorted(left_out) if test in found}
 
@@ -63,19 +63,30 @@ def givers(known: Records, traces: Traces) -> frozenset[str]:
     return frozenset(name for _, name in _new_changes(known, traces))
 
 
-def _by_files(
-    known: Records, written: Iterable[str], scope: Scope, environ: Mapping[str, str]
-) -> Reasons:
-    names = {need.name for need in known.needs.values()}
+def _by_files(known: Records, traces: Traces, scope: Scope, environ: Mapping[str, str]) -> Reasons:
+    before = _writers_before(known)
+    written = {scope.relative(path): names for path, names in traces.written.items()}
+    # What the same test wrote before was read by others before it, or by those that build on it.
+    settled = {path for path, names in written.items() if names <= before[path]}
+    names = {need.name for need in known.needs.values() if need.need is not Need.WRITTEN}
     names |= {source.path for source in known.sources.values()}
     if not any(
-        scope.relative(path) in names
-        or scope.relative(os.path.dirname(path)) in names
-        or path.endswith(inputs.MODULE_SUFFIXES)
-        for path in written
+        path in names or os.path.dirname(path) in names or path.endswith(inputs.MODULE_SUFFIXES)
+        for path in written.keys() - settled
     ):
         return {}
-    return dict(Selector(known, Project(scope.root, environ)).select().reasons)
+    return dict(Selector(known, Project(scope.root, environ), settled).select().reasons)
+
+
+def _writers_before(known: Records) -> defaultdict[str, set[str]]:
+    """Return for each path the segments that are known to have written to it."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for segment in known.segments.values():
+        for number in segment.needs:
+            need = known.needs.get(number)
+            if need is not None and need.need is Need.WRITTEN:
+                found[need.name].add(segment.name)
+    return found
 
 
 def _new_changes(known: Records, traces: Traces) -> list[tuple[tuple[str, ...], str]]:

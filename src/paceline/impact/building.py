@@ -82,6 +82,11 @@ class Builder:
             for place, raw in enumerate(one.segments, start):
                 self._fill(nodes[place], raw, one, offsets)
             tests += [(test, start + test.segment) for test in one.tests]
+            for path, writers in one.written.items():
+                name = self._scope.relative(path)
+                if not os.path.isabs(name):
+                    for writer in writers:
+                        nodes[start + writer].needs.add(NeedRecord(Need.WRITTEN, name, ""))
         for one in recordings:
             name_state(one, offsets[one.process], nodes)
             link_state(one, offsets[one.process], nodes)

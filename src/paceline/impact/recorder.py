@@ -49,6 +49,8 @@ class Need(str, Enum):
     CONFIGURATION = "configuration"
     #: Names of state that the segment changed: known, and not compared.
     STATE = "state"
+    #: A file or folder of the project that the segment wrote: known, and not compared.
+    WRITTEN = "written"
     #: A name that generated code mentions: known, and not compared.
     NAME = "name"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from paceline.impact.recorder import Child, Kind, Need, Recorder, Segment
@@ -77,7 +77,8 @@ class Recording:
     collected: tuple[str, ...] = ()
     #: Ids of files, folders and classes that were looked into for tests.
     collectors: tuple[str, ...] = ()
-    written: tuple[str, ...] = ()
+    #: Files and folders that were written, with the numbers of the segments that did.
+    written: Mapping[str, Sequence[int]] = field(default_factory=dict)
     finished: bool = True
 
     def as_json(self) -> dict[str, Any]:
@@ -101,7 +102,7 @@ def from_json(data: Any) -> Recording:
         ),
         collected=tuple(data["collected"]),
         collectors=tuple(data["collectors"]),
-        written=tuple(data["written"]),
+        written=data["written"],
         finished=data["finished"],
     )
 
@@ -155,6 +156,10 @@ class Numbering:
         """Return everything that was recorded."""
         for segment in self._recorder.imported.values():
             self.number(segment)
+        written = {
+            path: sorted(map(self.number, segments))
+            for path, segments in self._recorder.written.items()
+        }
         return Recording(
             process,
             tuple(self._raw(segment) for segment in self._order),
@@ -164,7 +169,7 @@ class Numbering:
             tuple(changes),
             tuple(collected),
             tuple(collectors),
-            tuple(self._recorder.written),
+            written,
         )
 
     def _raw(self, segment: Segment) -> RawSegment:

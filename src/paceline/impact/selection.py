@@ -7,7 +7,7 @@ else is selected, each with its reason.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -41,9 +41,12 @@ class Selection:
 
 
 class Selector:
-    """Compares records with the present project."""
+    """Compares records with the present project. What became of `settled` paths is no change."""
 
-    def __init__(self, records: Records, project: Project) -> None:
+    def __init__(
+        self, records: Records, project: Project, settled: Collection[str] = frozenset()
+    ) -> None:
+        self._settled = settled
         self._records = records
         self._project = project
         self._imports = import_places(records.segments)
@@ -190,8 +193,10 @@ class Selector:
         return reasons
 
     def _need_reason(self, need: NeedRecord) -> str:
-        if need.need in (Need.FILES, Need.STATE, Need.NAME):
+        if need.need in (Need.FILES, Need.STATE, Need.NAME, Need.WRITTEN):
             return ""  # compared file by file, and not at all
+        if need.name in self._settled:
+            return ""
         now = self._project.value(need.need, need.name)
         if now == need.value:
             return ""
@@ -206,7 +211,7 @@ class Selector:
 
     def _changed_blocks(self, item: SourceRecord) -> dict[int, str]:
         """Return the blocks of a recorded file version that are not the same now."""
-        if self._project.value(Need.CONTENT, item.path) == item.sha:
+        if item.path in self._settled or self._project.value(Need.CONTENT, item.path) == item.sha:
             return {}
         old = item.source
         new = self._project.parsed(item.path)

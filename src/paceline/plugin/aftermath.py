@@ -50,19 +50,24 @@ class Aftermath:
 
     def _traces(self) -> Traces:
         impact = self._impact
-        written = set(impact.recorder.written)
+        written = {
+            path: frozenset(one.name for one in segments)
+            for path, segments in impact.recorder.written.items()
+        }
         changes = list(impact.hooks.changes()) if impact.hooks else []
         collected = list(impact.hooks.collected) if impact.hooks else []
         for one in impact.recordings():
             collected = collected or list(one.collected)
-            written.update(one.written)
+            for path, numbers in one.written.items():
+                names = {one.segments[number].name for number in numbers}
+                written[path] = written.get(path, frozenset()) | names
             changes += [(one.segments[item.segment].name, item.labels) for item in one.changes]
         changed: dict[tuple[str, ...], frozenset[str]] = {}
         for name, labels in changes:
             for label in labels:
                 changed[label] = changed.get(label, frozenset()) | {name}
         places = {name: place for place, name in enumerate(collected)}
-        return Traces(frozenset(written), changed, places)
+        return Traces(written, changed, places)
 
     def _run(self, session: pytest.Session, found: Mapping[str, tuple[str, ...]]) -> None:
         _say(session.config, f"{len(found)} more, affected by what these tests left behind:")

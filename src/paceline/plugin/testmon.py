@@ -143,7 +143,8 @@ class SharedTrace:
             for code in (part.code, part.early):
                 for path, seen in code.items():
                     name = self._names(path)
-                    if name:
+                    # What the run made itself is gone or another when testmon looks for it.
+                    if name and path not in self._recorder.written:
                         files.setdefault(name, set()).update(lines(seen))
         files.setdefault(self._test.partition("::")[0], {1})  # as testmon itself does
         return {self._test: files}
