@@ -54,9 +54,16 @@ class _Owners(dict[tuple[int, int], int]):
 
 
 class Builder:
-    """Turns recordings into rows. `disturbed` are files that changed while the tests ran."""
+    """Turns recordings into rows. `disturbed` are files that changed while the tests ran.
 
-    def __init__(self, scope: Scope, disturbed: Iterable[str]) -> None:
+    `environ` and `folder` are the variables and the working folder that the run began with.
+    """
+
+    def __init__(
+        self, scope: Scope, disturbed: Iterable[str], environ: Mapping[str, str], folder: str
+    ) -> None:
+        self._environ = environ
+        self._folder = os.path.relpath(folder, scope.root)
         self._scope = scope
         self._disturbed = frozenset(disturbed)
         self._sources: dict[str, SourceRecord | None] = {}
@@ -101,6 +108,8 @@ class Builder:
     def _take_values(self, recordings: Sequence[Recording]) -> None:
         for one in recordings:
             for key, value in one.values.items():
+                if key[0] in (Need.VARIABLE, Need.FOLDER):
+                    continue  # each process has its own
                 if self._values.setdefault(key, value) != value:
                     self._disturbed |= {key[1]}
 
@@ -119,7 +128,8 @@ class Builder:
             if (record := self.source(path)) is not None:
                 node.measured.setdefault(record, set()).update(arcs)
         for need, name in raw.needs:
-            self._add_need(node, need, name)
+            if not self._is_given(need, name, one):
+                self._add_need(node, need, name)
         for name in raw.modules:
             parts = name.split(".")
             # Importing a.b runs a as well.
@@ -127,6 +137,26 @@ class Builder:
                 place = one.modules.get(".".join(parts[:length]))
                 if place is not None and place != raw.name:
                     node.imports.add(self._scope.relative(place))
+
+    def _is_given(self, need: Need, name: str, one: Recording) -> bool:
+        """Return whether a child has a variable or a folder from the code that started it."""
+        own = one.values.get((need, name))
+        if need is Need.FOLDER:
+            return own != self._folder
+        # Of one that goes through all some may be the user's.
+        return (
+            need is Need.VARIABLE
+            and name != inputs.ALL_VARIABLES
+            and own != self._value(need, name)
+        )
+
+    def _value(self, need: Need, name: str) -> str:
+        key = (need, name)
+        if key not in self._values:
+            self._values[key] = (
+                self._folder if need is Need.FOLDER else inputs.value(need, name, self._environ)
+            )
+        return self._values[key]
 
     def _add_children(self, node: Node, raw: RawSegment, offsets: Mapping[int, int]) -> None:
         for child in raw.children:
@@ -223,11 +253,8 @@ class Builder:
             return
         if name in self._disturbed:
             node.disturbed.add(name)
-        value = self._values.get((need, name))
-        if value is None:
-            value = self._values[need, name] = inputs.value(need, name)
         stored = name if need is Need.VARIABLE else self._scope.relative(name)
-        node.needs.add(NeedRecord(need, stored, value))
+        node.needs.add(NeedRecord(need, stored, self._value(need, name)))
 
     def _add_texts(self, nodes: Mapping[int, Node], tests: Sequence[tuple[RawTest, int]]) -> None:
         """Let tests that look at texts depend on those of all their sources."""

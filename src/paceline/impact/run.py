@@ -52,17 +52,22 @@ class Run:
     surroundings: Surroundings
     environment: str
     folder: Path
+    environ: Mapping[str, str]
+    working_folder: str
     name: str = field(default_factory=lambda: f"running {uuid.uuid4().hex[:8]}")
     _before: dict[str, Status] = field(default_factory=dict)
 
     @classmethod
-    def begin(cls, root: Path, surroundings: Surroundings) -> Run:
-        """Prepare a run in the project at `root`."""
+    def begin(
+        cls, root: Path, surroundings: Surroundings, environ: Mapping[str, str], working_folder: str
+    ) -> Run:
+        """Prepare a run in the project at `root`, begun with these variables in this folder."""
         place = records_file(root)
         place.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(place.parent)
         folder = Path(tempfile.mkdtemp(prefix="run-", dir=place.parent))
-        run = cls(Store(place), Scope(root), surroundings, surroundings.digest(os.environ), folder)
+        digest = surroundings.digest(os.environ)
+        run = cls(Store(place), Scope(root), surroundings, digest, folder, environ, working_folder)
         run._before = _statuses(root)
         return run
 
@@ -103,7 +108,7 @@ class Run:
         """
         recordings = [own, *self.left_behind(own.process)]
         disturbed = self._disturbed(recordings)
-        builder = Builder(self.scope, disturbed)
+        builder = Builder(self.scope, disturbed, self.environ, self.working_folder)
         nodes, tests = builder.build(recordings, declared)
         names = {test.name for test, _ in tests}
         collected = names.union(*(one.collected for one in recordings))

@@ -201,8 +201,9 @@ class Watch:
         path = self._listed(arguments)
         # What the entries are asked raises no event.
         if path is not None and self.askers.look_at_entries():
-            for entry in os.listdir(path):
-                self.note(Need.STAT, os.path.join(path, entry))
+            entries = [os.path.join(path, entry) for entry in os.listdir(path)]
+            for entry in filter(self.scope.counts, entries):
+                self.note(Need.STAT, entry)
 
     def _listed(self, arguments: tuple[Any, ...]) -> str | None:
         """Note that a folder is listed; return its path if that counts."""

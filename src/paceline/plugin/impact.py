@@ -139,7 +139,10 @@ class Impact:
         from paceline.plugin.carrying import is_measured
 
         self._run = Run.begin(
-            self.root, surroundings(options(config), config.option.paceline_group)
+            self.root,
+            surroundings(options(config), config.option.paceline_group),
+            self.recorder.environ,
+            self.recorder.folder,
         )
         self.selecting = not config.option.impact_noselect
         self._narrowed = is_narrowed(config)

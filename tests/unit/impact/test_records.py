@@ -57,7 +57,7 @@ def recording(root: Path, test: str, line: int, status: str = "passed") -> Recor
 
 
 def keep(store: Store, root: Path, one: Recording, disturbed: tuple[str, ...] = ()) -> None:
-    nodes, tests = Builder(Scope(root), disturbed).build([one], {})
+    nodes, tests = Builder(Scope(root), disturbed, {}, str(root)).build([one], {})
     with store.open() as connection:
         number = records.environment_number(connection, "env", "{}")
         records.mark(connection, number, [test.name for test, _ in tests], "running x")
@@ -118,7 +118,9 @@ def test_a_disturbed_file_takes_the_pass_away(store: Store, root: Path) -> None:
 def test_a_test_that_another_run_took_on_has_not_passed(store: Store, root: Path) -> None:
     """Only the run that marked a test last can tell that it passed; a failure always counts."""
     for status, kept in (("passed", "unfinished"), ("failed", "failed")):
-        nodes, tests = Builder(Scope(root), ()).build([recording(root, "t::t", 2, status)], {})
+        nodes, tests = Builder(Scope(root), (), {}, str(root)).build(
+            [recording(root, "t::t", 2, status)], {}
+        )
         with store.open() as connection:
             number = records.environment_number(connection, "env", "{}")
             records.mark(connection, number, ["t::t"], "running other")
@@ -139,7 +141,9 @@ def test_files_are_settled(store: Store, root: Path) -> None:
 def test_declared_inputs_and_always(root: Path) -> None:
     """Declared patterns become inputs; "always" cannot be left out."""
     declared = {"t.py::t": Declared(("deploy/*.yaml",), always=True)}
-    nodes, tests = Builder(Scope(root), ()).build([recording(root, "t.py::t", 2)], declared)
+    nodes, tests = Builder(Scope(root), (), {}, str(root)).build(
+        [recording(root, "t.py::t", 2)], declared
+    )
     node = nodes[tests[0][1]]
     assert {need.name for need in node.needs} == {"deploy/*.yaml"}
     assert node.unseen == {"marked to run always"}
