@@ -37,6 +37,11 @@ def is_own_work(path: str, written: Collection[str]) -> bool:
     return True
 
 
+def _is_child(one: Recording) -> bool:
+    """Return whether a test started the process, which does not know what others have made."""
+    return one.segments[0].name.startswith("process ")
+
+
 class _Owners(dict[tuple[int, int], int]):
     """The blocks of each arc as bits, worked out once for all tests."""
 
@@ -69,6 +74,8 @@ class Builder:
         self._sources: dict[str, SourceRecord | None] = {}
         self._values: dict[tuple[Need, str], str] = {}
         self._written: set[str] = set()
+        #: The places of the segments that wrote to a file.
+        self._writers: dict[str, set[int]] = {}
         self._owners: dict[tuple[str, bool], _Owners] = {}
         self._looks: dict[str, Looks] = {}
 
@@ -78,22 +85,19 @@ class Builder:
         """Return the segments of all processes, and each test with the place of its segment."""
         self._take_values(recordings)
         self._written = {path for one in recordings for path in one.written}
+        self._writers = {}
         offsets: dict[int, int] = {}
         nodes: list[Node] = []
         for one in recordings:
             offsets[one.process] = len(nodes)
             nodes += [Node(raw, self._name(raw)) for raw in one.segments]
+            self._note_writers(one, offsets[one.process], nodes)
         tests: list[tuple[RawTest, int]] = []
         for one in recordings:
             start = offsets[one.process]
             for place, raw in enumerate(one.segments, start):
                 self._fill(nodes[place], raw, one, offsets)
             tests += [(test, start + test.segment) for test in one.tests]
-            for path, writers in one.written.items():
-                name = self._scope.relative(path)
-                if not os.path.isabs(name):
-                    for writer in writers:
-                        nodes[start + writer].needs.add(NeedRecord(Need.WRITTEN, name, ""))
         for one in recordings:
             name_state(one, offsets[one.process], nodes)
             link_state(one, offsets[one.process], nodes)
@@ -101,6 +105,15 @@ class Builder:
         self._add_texts(segments, tests)
         self._declare(segments, tests, declared)
         return nodes, tests
+
+    def _note_writers(self, one: Recording, start: int, nodes: Sequence[Node]) -> None:
+        for path, writers in one.written.items():
+            places = {start + writer for writer in writers}
+            self._writers.setdefault(path, set()).update(places)
+            name = self._scope.relative(path)
+            if not os.path.isabs(name):
+                for place in places:
+                    nodes[place].needs.add(NeedRecord(Need.WRITTEN, name, ""))
 
     def _name(self, raw: RawSegment) -> str:
         return self._scope.relative(raw.name) if raw.kind is Kind.IMPORT else raw.name
@@ -130,6 +143,8 @@ class Builder:
         for need, name in raw.needs:
             if not self._is_given(need, name, one):
                 self._add_need(node, need, name)
+            elif _is_child(one):
+                node.links |= self._writers.get(name, set())
         for name in raw.modules:
             parts = name.split(".")
             # Importing a.b runs a as well.
@@ -139,16 +154,18 @@ class Builder:
                     node.imports.add(self._scope.relative(place))
 
     def _is_given(self, need: Need, name: str, one: Recording) -> bool:
-        """Return whether a child has a variable or a folder from the code that started it."""
+        """Return whether the run itself saw to it: a file that was made, what a child was given."""
         own = one.values.get((need, name))
         if need is Need.FOLDER:
             return own != self._folder
-        # Of one that goes through all some may be the user's.
-        return (
-            need is Need.VARIABLE
-            and name != inputs.ALL_VARIABLES
-            and own != self._value(need, name)
-        )
+        if need is Need.VARIABLE:
+            # Where it goes through all of them, some may be the user's.
+            return name != inputs.ALL_VARIABLES and own != self._value(need, name)
+        if not is_own_work(name, self._written):
+            return False
+        # It had to be made, and was left there; a temporary folder will be gone.
+        left = own == inputs.ABSENT and os.path.lexists(name)
+        return left or (_is_child(one) and os.path.isabs(self._scope.relative(name)))
 
     def _value(self, need: Need, name: str) -> str:
         key = (need, name)
@@ -182,7 +199,8 @@ class Builder:
         bits = self._executed(record, arcs, importing=importing)
         node.blocks[record] |= bits
         for index in source.indices(bits):
-            if index:
+            # What a file mentions when it is imported is its own doing, not that of who runs it.
+            if index or node.kind is Kind.IMPORT:
                 node.names |= record.source.blocks[index].names
         if looks := self._looks.get(path):
             self._add_looks(node, record, looks, arcs, importing=importing)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from paceline.impact.recorder import Child, Recorder
+from paceline.impact.replacing import replace
 from paceline.impact.scope import Scope
 
 FOLDER_VARIABLE: Final = "PACELINE_IMPACT_FOLDER"
@@ -58,7 +59,9 @@ class Children:
         os.environ[ROOT_VARIABLE] = str(self._root)
         self._replace(subprocess.Popen, "__init__", self._popen)
         self._replace(multiprocessing.process.BaseProcess, "start", self._process)
-        for name in ("fork", "forkpty", "posix_spawn", "posix_spawnp", "spawnv", "spawnve"):
+        # Where there is fork, os.spawnv and its kin call it.
+        spawning = () if hasattr(os, "fork") else ("spawnv", "spawnve")
+        for name in ("fork", "forkpty", "posix_spawn", "posix_spawnp", *spawning):
             if hasattr(os, name):
                 self._replace(os, name, self._spawn)
         self._replace(os, "_exit", self._exit)
@@ -75,9 +78,7 @@ class Children:
         os.environ.pop(ROOT_VARIABLE, None)
 
     def _replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
-        original = getattr(owner, name)
-        setattr(owner, name, make(original))
-        self._undo.append(lambda: setattr(owner, name, original))
+        self._undo.append(replace(owner, name, make))
 
     def _note(self, process: int, program: str, files: tuple[str, ...] = ()) -> None:
         if not self._recorder.active or _is_plain(program, _HARMLESS):
@@ -87,8 +88,10 @@ class Children:
 
     def _popen(self, original: Any) -> Any:
         def __init__(popen: Any, args: Any, *rest: Any, **options: Any) -> None:
+            if not isinstance(args, (str, bytes, os.PathLike)):
+                args = list(args)  # it may be gone through once only
             original(popen, args, *rest, **options)
-            words = [args] if isinstance(args, (str, bytes, os.PathLike)) else list(args)
+            words = args if isinstance(args, list) else [args]
             texts = [os.fsdecode(word) for word in words]
             if options.get("shell"):
                 texts = [f"shell: {texts[0]}"]

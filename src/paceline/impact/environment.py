@@ -8,12 +8,16 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from paceline.impact.inputs import SETTINGS, digest
+
+#: Files of a package in which the path stands that it was installed at: scripts, path files.
+_OF_ITS_PLACE = re.compile(rb"\.\.|[^,]*(\.pth|direct_url\.json|uv_cache\.json|__editable__[^,]*),")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,8 @@ def installed(folders: Iterable[str]) -> list[str]:
 def _local_build(place: Path) -> str:
     try:
         if (place / "direct_url.json").is_file():
-            return digest((place / "RECORD").read_bytes())
+            lines = (place / "RECORD").read_bytes().splitlines()
+            return digest(b"\n".join(line for line in lines if not _OF_ITS_PLACE.match(line)))
     except OSError:
         return " (unreadable)"
     return ""

@@ -41,17 +41,17 @@ def link_state(one: Recording, start: int, nodes: list[Node]) -> None:
     #: What code that was left behind mentions: whoever uses that state may run it.
     left: set[str] = set()
     changes = sorted(one.changes, key=lambda change: change.order)
+    imported: defaultdict[int, list[int]] = defaultdict(list)
+    for number, count in one.imports.items():
+        imported[min(count, len(changes) - 1)].append(start + number)
     position = 0
     for test in sorted(one.tests, key=lambda test: test.order):
         while position < len(changes) and changes[position].order < test.order:
             change = changes[position]
-            position += 1
-            state = Node(_STATE, "state")
-            state.links = {start + change.segment}
-            state.links |= {latest[name] for name in change.names if name in latest}
-            nodes.append(state)
-            latest.update(dict.fromkeys(change.names, len(nodes) - 1))
+            _add_state(start + change.segment, change.names, nodes, latest)
             left |= _generated(reachable([start + change.segment], segments, by_path), segments)
+            _link_imports(imported[position], nodes, latest)
+            position += 1
         place = start + test.segment
         reached = reachable([place], segments, by_path)
         names = _mentioned(place, segments)
@@ -63,6 +63,23 @@ def link_state(one: Recording, start: int, nodes: list[Node]) -> None:
             }
         names |= _generated(reached, segments) | left
         nodes[place].links |= {latest[name] for name in names & latest.keys()}
+
+
+def _add_state(giver: int, names: Iterable[str], nodes: list[Node], latest: dict[str, int]) -> None:
+    """Add the state that the segment `giver` left; `latest` has for each name the last one."""
+    state = Node(_STATE, "state")
+    state.links = {giver} | {latest[name] for name in names if name in latest}
+    nodes.append(state)
+    latest.update(dict.fromkeys(names, len(nodes) - 1))
+
+
+def _link_imports(places: Iterable[int], nodes: Sequence[Node], latest: Mapping[str, int]) -> None:
+    """Link imports to the state that they found, as a cache that an earlier one had filled.
+
+    What an import finds that ran in the same test or file is known only when that has ended.
+    """
+    for place in places:
+        nodes[place].links |= {latest[name] for name in nodes[place].names & latest.keys()}
 
 
 def process_names(needs: Iterable[NeedRecord]) -> set[str]:

@@ -14,11 +14,12 @@ import os
 import sys
 import threading
 import zipimport
-from collections.abc import Callable
-from types import FunctionType, ModuleType
+from collections.abc import Callable, Iterable
+from types import ModuleType
 from typing import Any, Final, cast
 
 from paceline.impact.recorder import Kind, Need, Recorder, Segment
+from paceline.impact.replacing import replace
 from paceline.impact.watch import Watch
 
 #: warnings leaves out frames of the import system when it counts stack levels; ours stand
@@ -36,6 +37,7 @@ class Imports:
         self._watch = watch
         self._loaders = (
             importlib.machinery.SourceFileLoader,
+            importlib.machinery.SourcelessFileLoader,
             importlib.machinery.ExtensionFileLoader,
             zipimport.zipimporter,
             *loaders,
@@ -50,6 +52,7 @@ class Imports:
         for loader in self._loaders:
             self._replace(loader, "exec_module", self._executing)
         self._replace(builtins, "__import__", self._importing)
+        self._replace(importlib, "__import__", self._importing)
         self._replace(importlib, "import_module", self._by_name)
         self._replace(importlib.util, "find_spec", self._finding)
 
@@ -59,12 +62,12 @@ class Imports:
             self._undo.pop()()
 
     def _replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
-        original = getattr(owner, name)
-        made = make(original)
-        if isinstance(made, FunctionType):
+        def hidden(original: Any) -> Any:
+            made = make(original)
             made.__code__ = made.__code__.replace(co_filename=_INTERNAL)
-        setattr(owner, name, made)
-        self._undo.append(lambda: setattr(owner, name, original))
+            return made
+
+        self._undo.append(replace(owner, name, hidden))
 
     def _already_imported(self) -> None:
         """What ran before the watch began is unknown: take the whole file."""
@@ -83,18 +86,38 @@ class Imports:
         recorder.by_name[name] = segment
         return segment
 
+    def _note_unseen(self, path: str, name: str) -> None:
+        """Note an import that has no segment to itself: users build on whoever it ran for."""
+        segment = self._segment(path, name)
+        self._watch.note_in(segment, Need.CONTENT, path)
+        current = self._recorder.current
+        if segment is not current:
+            segment.links.add(current)
+            current.links.add(segment)
+
+    def _note_modules(self, names: Iterable[str]) -> None:
+        """Note modules of the project that were made in a way nobody watches, as by own loaders."""
+        for name in names:
+            path = _origin(sys.modules.get(name))
+            if not path or name in self._recorder.by_name:
+                continue
+            path = os.path.abspath(path)
+            if path in self._recorder.imported:
+                self._recorder.by_name[name] = self._recorder.imported[path]
+            elif self._watch.scope.counts(path) and not self._watch.own_work(path):
+                with self._watch.aside():
+                    self._note_unseen(path, name)
+
     def _executing(self, original: Any) -> Any:
         recorder, watch = self._recorder, self._watch
 
         def exec_module(loader: Any, module: Any) -> Any:
             __tracebackhide__ = True
             path = os.path.abspath(getattr(module, "__file__", None) or "")
-            if (
-                not recorder.active
-                or not watch.scope.counts(path)
-                or threading.current_thread() is not threading.main_thread()
-                or watch.own_work(path)
-            ):
+            if not recorder.active or not watch.scope.counts(path) or watch.own_work(path):
+                return original(loader, module)
+            if threading.current_thread() is not threading.main_thread():
+                self._note_unseen(path, module.__name__)
                 return original(loader, module)
             segment = self._segment(path, module.__name__)
             with watch.aside():
@@ -102,7 +125,7 @@ class Imports:
                 linked = os.path.realpath(path) != watch.scope.real(path)
             recorder.current.links.add(segment)
             watch.note_in(segment, Need.EXISTS, path)  # of an empty file nothing runs
-            if linked or path.endswith(EXTENSIONS):
+            if linked or path.endswith((*EXTENSIONS, *importlib.machinery.BYTECODE_SUFFIXES)):
                 watch.note_in(segment, Need.CONTENT, path)
             if isinstance(loader, zipimport.zipimporter):
                 watch.note_in(segment, Need.CONTENT, os.path.abspath(loader.archive))
@@ -140,11 +163,10 @@ class Imports:
                 recorder.current.missing.add(error.name or name)
                 raise
             base = _absolute(name, globals, level)
-            modules = recorder.current.modules
-            modules.add(base)
-            for part in fromlist or ():
-                if isinstance(part, str):
-                    modules.add(f"{base}.{part}")
+            asked = [base, *(f"{base}.{part}" for part in fromlist or () if isinstance(part, str))]
+            if not recorder.current.modules.issuperset(asked):
+                recorder.current.modules.update(asked)
+                self._note_modules(asked)
             return result
 
         return __import__
@@ -161,7 +183,9 @@ class Imports:
                     recorder.current.missing.add(error.name or name)
                 raise
             if recorder.active:
-                recorder.current.modules.add(module.__name__)
+                known = importlib.util.resolve_name(name, package) if package else name
+                recorder.current.modules.add(known)
+                self._note_modules([known])
             return module
 
         return import_module
@@ -182,6 +206,15 @@ class Imports:
             return spec
 
         return find_spec
+
+
+def _origin(module: object) -> str:
+    """Return where a module was loaded from, "" if that is no file."""
+    spec = getattr(module, "__spec__", None)
+    for path in (getattr(module, "__file__", None), getattr(spec, "origin", None)):
+        if isinstance(path, str) and os.path.isabs(path):
+            return path
+    return ""
 
 
 def _absolute(name: str, namespace: Any, level: int) -> str:

@@ -30,7 +30,7 @@ ABSENT: Final = "absent"
 MODULE_SUFFIXES: Final = (".py", ".pyw", ".so", ".pyd")
 
 #: Where pytest and coverage look for their configuration.
-_CONFIGURATION: Final = (
+CONFIGURATION: Final = (
     "pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini",
     "setup.cfg", ".coveragerc", ".coveragerc.toml",
 )  # fmt: skip
@@ -39,15 +39,26 @@ _CONFIGURATION: Final = (
 #: Variables that the tools themselves set, and the seed of chance.
 _TOOLS: Final = (
     "PYTEST_CURRENT_TEST", "PYTEST_XDIST_", "PYTEST_VERSION", "PYTEST_ADDOPTS", "PACELINE_",
-    "TESTMON_", "COV_CORE_", "COVERAGE_", "PYTHONHASHSEED",
+    "TESTMON_", "COV_CORE_", "COVERAGE_CORE", "COVERAGE_FILE", "COVERAGE_PROCESS_",
+    "COVERAGE_RCFILE", "COVERAGE_RUN", "PYTHONHASHSEED",
 )  # fmt: skip
 
 #: Variables that differ between two equal runs, for code that only goes through all.
-_VOLATILE: Final = frozenset(("_", "COLUMNS", "LINES", "OLDPWD", "PWD", "SHLVL"))
-_VOLATILE_PREFIXES: Final = (
-    *_TOOLS, "PYTEST_", "NOX_", "INVOKE_", "TERM", "SSH_", "XDG_", "LC_", "LS_", "GIT_",
-    "VSCODE_", "WINDOW", "DBUS_", "DISPLAY",
+_VOLATILE: Final = frozenset(
+    (
+        "_", "COLUMNS", "LINES", "OLDPWD", "PWD", "SHLVL", "NOX_CURRENT_SESSION", "TERM",
+        "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "TERM_SESSION_ID", "COLORTERM", "WINDOWID",
+        "WINDOWPATH", "DISPLAY", "WAYLAND_DISPLAY", "LS_COLORS", "SSH_AGENT_PID", "SSH_AUTH_SOCK",
+        "SSH_CLIENT", "SSH_CONNECTION", "SSH_TTY", "XDG_RUNTIME_DIR", "XDG_SEAT",
+        "XDG_SESSION_CLASS", "XDG_SESSION_ID", "XDG_SESSION_TYPE", "XDG_VTNR",
+        "DBUS_SESSION_BUS_ADDRESS", "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX",
+        "GIT_EXEC_PATH", "GIT_EDITOR", "GIT_REFLOG_ACTION", "GIT_QUARANTINE_PATH",
+        "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_ASKPASS",
+        "GIT_AUTHOR_DATE", "GIT_AUTHOR_EMAIL", "GIT_AUTHOR_NAME", "GIT_COMMITTER_DATE",
+        "GIT_INTERNAL_GETTEXT_SH_SCHEME", "GIT_PUSH_OPTION_COUNT",
+    )
 )  # fmt: skip
+_VOLATILE_PREFIXES: Final = (*_TOOLS, "PYTEST_", "VSCODE_")
 
 #: Variables that C code reads: the interpreter at its start, the system's library at any time.
 SETTINGS: Final = (
@@ -192,7 +203,7 @@ def configuration(root: Path) -> str:
 
     Of files that hold other things too, only the sections for these tools count.
     """
-    parts = [f"{name}\0{_sections(root / name)}" for name in _CONFIGURATION]
+    parts = [f"{name}\0{_sections(root / name)}" for name in CONFIGURATION]
     return digest("\0".join(parts).encode("utf-8", "surrogateescape"))
 
 

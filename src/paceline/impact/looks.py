@@ -13,7 +13,7 @@ SEES_LINES = frozenset(
         "getouterframes", "currentframe", "_getframe", "extract_stack", "extract_tb",
         "format_exc", "format_exception", "format_stack", "format_tb", "print_exc",
         "print_exception", "print_stack", "walk_tb", "walk_stack", "TracebackException",
-        "StackSummary", "caplog",
+        "StackSummary", "caplog", "findCaller", "get_object_traceback",
     )
 )  # fmt: skip
 
@@ -40,6 +40,8 @@ def looks_of(path: str, text: bytes, parsed: Source) -> Looks | None:
     """Return where the file at `path` looks at such things; None if it does nowhere."""
     names = frozenset[str]().union(*(block.names for block in parsed.blocks))
     lines = SEES_LINES | ({"lineno"} if _is_test_code(path) else set())
+    lines |= {"stack", "trace"} if "inspect" in names else set()
+    lines |= {name for name in names if "(lineno)" in name or "{lineno" in name}  # of a log
     if not names & (lines | SEES_TEXTS):
         return None
     return Looks(mentioning(text, lines), mentioning(text, SEES_TEXTS))

@@ -13,7 +13,7 @@ from pathlib import Path
 from paceline.errors import UsageError
 from paceline.impact import records, saving
 from paceline.impact.recorder import Kind
-from paceline.impact.records import NEVER_RUN, Records, SegmentRecord, Store
+from paceline.impact.records import NEVER_RUN, Records, SegmentRecord, Store, TestRecord
 
 
 def export(store: Store, target: Path) -> None:
@@ -100,19 +100,29 @@ def _add(connection: sqlite3.Connection, environment: int, found: Records) -> in
             connection.execute("DELETE FROM segment WHERE id = ?", (number,))
             numbers[old] = number
         records.insert_segment(connection, environment, moved, numbers[old])
-    statuses = dict(
-        connection.execute("SELECT name, status FROM test WHERE environment = ?", (environment,))
+    rows = connection.execute(
+        "SELECT name, status, seconds, segment FROM test WHERE environment = ?", (environment,)
     )
+    tests = {name: TestRecord(status, seconds, segment) for name, status, seconds, segment in rows}
     for name, test in found.tests.items():
-        settled = statuses.get(name, "passed") in ("passed", NEVER_RUN)
-        status = test.status if settled else statuses[name]
+        one = replace(test, segment=numbers.get(test.segment, 0))
+        both = _decided(tests.get(name, one), one)
         connection.execute(
             "INSERT OR REPLACE INTO test VALUES (?, ?, ?, ?, ?)",
-            (environment, name, status, test.seconds, numbers.get(test.segment, 0)),
+            (environment, name, both.status, both.seconds, both.segment),
         )
     seen = connection.execute("SELECT files FROM environment WHERE id = ?", (environment,))
     records.note_files(connection, environment, found.files | records.files_in(seen.fetchone()[0]))
-    return len(found.tests)
+    return sum(test.segment in numbers for test in found.tests.values())
+
+
+def _decided(one: TestRecord, other: TestRecord) -> TestRecord:
+    """Return which of two holds: one that tells of a run, and of these what did not pass."""
+    if not one.segment or not other.segment:
+        return one if one.segment else other
+    return replace(
+        other, status=other.status if one.status in ("passed", NEVER_RUN) else one.status
+    )
 
 
 def _united(one: SegmentRecord, other: SegmentRecord) -> SegmentRecord:

@@ -15,8 +15,12 @@ from paceline.impact.recorder import Need
 
 #: Words by which code reads docstrings, or hands them to something that does.
 _READS_DOCSTRINGS = re.compile(
-    rb"__doc__|getdoc|shortDescription|doctest|pydoc|docopt|\bhelp\(|\b(fire|typer|plac|clize|sphinx)\b"
+    rb"__doc__|getdoc|shortDescription|doctest|pydoc|docopt|\bhelp\("
+    rb"|\b(fire|typer|plac|clize|sphinx)\b|\b(import|from)\s+(cmd|fastapi|xmlrpc)\b"
 )
+#: What people read: a tool that it names reads no docstrings when tests run.
+_PROSE = (".md", ".rst", ".txt", "docs/conf.py")
+
 #: Words by which code looks through a namespace, where every new name may count.
 _ENUMERATES = re.compile(
     rb"\b(dir|vars|globals|locals|getmembers|eval|exec)\s*\(|__dict__|import\s+\*|__getattr__"
@@ -29,6 +33,8 @@ class Project:
 
     root: Path
     environ: Mapping[str, str]
+    #: Code that is used and lies elsewhere, by absolute path.
+    outside: frozenset[str] = frozenset()
     _values: dict[tuple[Need, str], str] = field(default_factory=dict)
     _sources: dict[str, source.Source | None] = field(default_factory=dict)
 
@@ -63,10 +69,10 @@ class Project:
     def texts(self) -> Mapping[str, bytes]:
         """The content of all files that may mention a name."""
         found: dict[str, bytes] = {}
-        for name in self.files:
+        for name in (*self.files, *self.outside):
             path = self.root / name
             try:
-                if path.stat().st_size < 1_000_000:
+                if path.is_file() and path.stat().st_size < 1_000_000:
                     found[name] = path.read_bytes()
             except OSError:
                 continue
@@ -75,11 +81,12 @@ class Project:
     @cached_property
     def docstrings_count(self) -> bool:
         """Whether any file of the project reads docstrings."""
-        return any(_READS_DOCSTRINGS.search(text) for text in self.texts.values())
+        texts = (text for path, text in self.texts.items() if not path.endswith(_PROSE))
+        return any(map(_READS_DOCSTRINGS.search, texts))
 
     def is_unused(self, name: str, home: str) -> bool:
         """Return whether nothing can notice that the plain function `name` of `home` exists."""
-        if name.startswith(("pytest_", "setup", "teardown", "__")) or name == "load_tests":
+        if name.lower().startswith(("pytest_", "setup", "teardown", "__", "load_tests")):
             return False
         if Path(home).name == "conftest.py" or hasattr(builtins, name):
             return False
@@ -100,4 +107,8 @@ def _quoted_pieces(name: str) -> re.Pattern[bytes]:
     text = name.encode()
     starts = b"|".join(re.escape(text[:length]) for length in range(2, len(text) + 1))
     ends = b"|".join(re.escape(text[length:]) for length in range(len(text) - 1))
-    return re.compile(rb"""['"](?:%s)(?:['"]|\{)|(?:['"]|\})(?:%s)['"]""" % (starts, ends))
+    first = text[:1]
+    return re.compile(
+        rb"""['"](?:%s)(?:['"]|\{|%%)|['"]%s(?:\{|%%)|(?:['"]|\})(?:%s)['"]"""
+        % (starts, first, ends)
+    )

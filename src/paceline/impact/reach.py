@@ -7,6 +7,7 @@ as long as they are the same byte for byte, nothing in reach has become another 
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 from collections import defaultdict
@@ -30,6 +31,23 @@ FOREIGN_DEPTH: Final = 2
 BOOKKEEPING: Final = (
     "logging", "_pytest", "pytest", "typing", "warnings", "threading", "_abc",
     "hypothesis", "_weakrefset", "pluggy",
+)  # fmt: skip
+#: Of these what a project makes and configures itself.
+_CONFIGURED: Final = (
+    logging.Handler, logging.Formatter, logging.Filter, logging.LoggerAdapter,
+    threading.Semaphore, threading.Condition, threading.Barrier, threading.Timer,
+)  # fmt: skip
+
+#: Names that Python and test tools give to modules and classes.
+_PYTHONS_OWN: Final = frozenset(
+    (
+        *dir(type("", (), {})), *dir(ModuleType), "__abstractmethods__", "__annotations__",
+        "__builtins__", "__cached__", "__classcell__", "__conditional_annotations__", "__file__",
+        "__firstlineno__", "__loader__", "__match_args__", "__name__", "__orig_bases__",
+        "__package__", "__parameters__", "__path__", "__post_init__", "__pytest_wrapped__",
+        "__slotnames__", "__slots__", "__spec__", "__static_attributes__", "__type_params__",
+        "__warningregistry__",
+    )
 )  # fmt: skip
 
 #: The names by which code gets at an object: of the global, and of the attribute.
@@ -182,7 +200,7 @@ class Explorer:
         if kind is dict and readers.is_namespace_of_module(value):
             return None
         if issubclass(kind, threading.local):
-            return readers.attributes
+            return readers.thread_attributes
         if issubclass(kind, CONTAINERS):
             reader = readers.container_reader(value)
             if reader is not None or kind in CONTAINERS:
@@ -222,7 +240,8 @@ class Explorer:
     ) -> Entry | None:
         own = self._is_own(type(value))
         if not own:
-            if (type(value).__module__ or "").startswith(BOOKKEEPING):
+            kept = (type(value).__module__ or "").startswith(BOOKKEEPING)
+            if kept and not issubclass(type(value), _CONFIGURED):
                 return None
             steps = min(steps, FOREIGN_DEPTH)
         top = top and own
@@ -306,7 +325,7 @@ def _named(
     module = entry.names.get("__name__") if entry.labels == _ROOT else None
     for name, value in list(entry.names.items()):
         # Imports set submodules as attributes; dunder names are Python's own.
-        if name[:2] == "__" or type(value) is ModuleType:
+        if name in _PYTHONS_OWN or type(value) is ModuleType:
             continue
         labels = frozenset(label | {name} for label in entry.labels)
         for label in labels:

@@ -104,15 +104,32 @@ def notes_of_copying(value: object) -> object:
     return value.get("__slotnames__") if type(value) is dict else None
 
 
-def _items(dicts: Sequence[dict[object, object]]) -> bytes:
-    # References of a dict do not show its keys.
-    return identities([part for one in dicts for part in (*one, *one.values())])
+def _items(dicts: Sequence[dict[object, object]]) -> list[object]:
+    # References of a dict do not show its keys. Put back, as in os.environ, values are equal only.
+    parts = [part for one in dicts for part in (*one, *one.values())]
+    kinds = list(map(type, parts))
+    if not PLAIN.issuperset(kinds):
+        parts = [part if type(part) in PLAIN else id(part) for part in parts]
+    return list(itertools.chain.from_iterable(zip(kinds, parts, strict=True)))
 
 
-def attributes(objects: Sequence[Any]) -> bytes:
-    """Read what the attributes of functions, or of this thread in a local, are."""
-    values = [value for one in objects for value in one.__dict__.values()]
-    return identities(values)
+def attributes(functions: Sequence[Any]) -> bytes:
+    """Read what the attributes of functions are."""
+    return identities([value for one in functions for value in one.__dict__.values()])
+
+
+def thread_attributes(objects: Sequence[Any]) -> list[object]:
+    """Read what the attributes that this thread has in a local are and hold."""
+    return [part for one in objects for value in one.__dict__.values() for part in _held(value)]
+
+
+def _held(value: object) -> list[object]:
+    """Return what tells the value apart, and of a container its members."""
+    if type(value) not in CONTAINERS or size(value) > LARGEST:
+        return [printed(value)]
+    members: Any = value
+    parts = [part for item in members.items() for part in item] if type(value) is dict else members
+    return [printed(value), *map(printed, parts)]
 
 
 def attribute_counts(functions: Sequence[FunctionType]) -> list[object]:
@@ -138,11 +155,22 @@ def _sizes_and_ends(containers: Sequence[Any]) -> list[object]:
 
 
 def _context_values(variables: Sequence[ContextVar[Any]]) -> list[object]:
-    return [printed(variable.get(None)) for variable in variables]
+    found: list[object] = []
+    for variable in variables:
+        try:
+            found += _held(variable.get())
+        except LookupError:
+            found.append(None)
+    return found
 
 
 def _positions(generators: Sequence[GeneratorType[Any, Any, Any]]) -> list[object]:
-    return [one.gi_frame.f_lasti if one.gi_frame else None for one in generators]
+    frames = [one.gi_frame for one in generators]
+    return [
+        part
+        for frame in frames
+        for part in ((frame.f_lasti, *map(printed, frame.f_locals.values())) if frame else (None,))
+    ]
 
 
 def _misses(caches: Sequence[Any]) -> list[object]:

@@ -74,6 +74,8 @@ class Recording:
     modules: Mapping[str, str]
     tests: tuple[RawTest, ...] = ()
     changes: tuple[StateChange, ...] = ()
+    #: For each import by the number of its segment: how many changes of state came before it ended.
+    imports: Mapping[int, int] = field(default_factory=dict)
     collected: tuple[str, ...] = ()
     #: Ids of files, folders and classes that were looked into for tests.
     collectors: tuple[str, ...] = ()
@@ -100,6 +102,7 @@ def from_json(data: Any) -> Recording:
             StateChange(entry["order"], entry["segment"], tuple(map(tuple, entry["labels"])))
             for entry in data["changes"]
         ),
+        imports={int(number): count for number, count in data["imports"].items()},
         collected=tuple(data["collected"]),
         collectors=tuple(data["collectors"]),
         written=data["written"],
@@ -148,8 +151,10 @@ class Numbering:
     def recording(
         self,
         process: int,
+        *,
         tests: Sequence[RawTest] = (),
         changes: Sequence[StateChange] = (),
+        imports: Mapping[Segment, int] | None = None,
         collected: Sequence[str] = (),
         collectors: Sequence[str] = (),
     ) -> Recording:
@@ -167,6 +172,7 @@ class Numbering:
             {name: segment.name for name, segment in self._recorder.by_name.items()},
             tuple(tests),
             tuple(changes),
+            {self.number(segment): count for segment, count in (imports or {}).items()},
             tuple(collected),
             tuple(collectors),
             written,

@@ -6,6 +6,7 @@ else is selected, each with its reason.
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -50,6 +51,8 @@ class Selector:
         self._records = records
         self._project = project
         self._imports = import_places(records.segments)
+        paths = {item.path for item in records.sources.values()}
+        project.outside |= frozenset(filter(os.path.isabs, paths))
 
     def select(self) -> Selection:
         """Return what has to run, of all tests that there are records of."""
@@ -313,7 +316,14 @@ class Selector:
         new = [name for name in inputs.files(self._project.root) if name not in recorded]
         folders = {above for name in recorded for above in _folders(name)}
         made = {above for name in new for above in _folders(name)} - folders
-        return [*(name for name in new if name.endswith(inputs.MODULE_SUFFIXES)), *sorted(made)]
+        # The __init__ of a new package matters to those alone who may import that.
+        modules = [
+            name
+            for name in new
+            if name.endswith(inputs.MODULE_SUFFIXES)
+            and not (name.endswith("/__init__.py") and name.removesuffix("__init__.py") in made)
+        ]
+        return [*modules, *sorted(made)]
 
     def _recorded_files(self, session: SegmentRecord) -> set[str]:
         return {

@@ -80,9 +80,11 @@ class Source:
         """
         found: dict[int, int] = {}
         shared: set[int] = set()
+        called = frozenset[str]().union(*(block.names for block in self.blocks[1:]))
         # An inner function comes after the one around it, so the innermost wins.
         for index, block in enumerate(self.blocks[1:], start=1):
-            if importing and block.inline and block.name in self.functions:
+            plain = block.name in self.functions and block.name not in called
+            if importing and block.inline and plain:
                 continue
             found.update(dict.fromkeys(range(block.first, block.last + 1), 1 << index))
             if block.inline:

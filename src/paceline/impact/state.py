@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from gc import get_referents
 from types import ModuleType
 from typing import Any
+from weakref import WeakValueDictionary
 
 from paceline.impact import surroundings
 from paceline.impact.reach import Entry, Explorer, Label, Look, of_fixture, of_module, together
@@ -30,13 +31,19 @@ class State:
         self._explorer = Explorer(counts)
         self._modules_seen = b""
         self._modules: dict[str, ModuleType] = {}
+        #: Some are in no list of Python's, as the conftest files of several folders.
+        self._imported: WeakValueDictionary[str, ModuleType] = WeakValueDictionary()
         #: Values of fixtures that outlive a test, each in a list, by the fixture's name.
         self._fixtures: dict[str, list[object]] = {}
         self._process = surroundings.read()
+        self._imported.update(self._project_modules())
 
     def add(self, module: ModuleType) -> None:
-        """Take the state of `module`, just imported, as its first."""
-        self._looks[module.__name__] = self._explorer.look(of_module(module))
+        """Take the state of `module`, just imported, as its first; of one made anew as changed."""
+        key = _key(module)
+        self._imported[key] = module
+        if key not in self._looks:
+            self._looks[key] = self._explorer.look(of_module(module))
 
     def add_fixture(self, name: str, value: Any) -> None:
         """Watch what a fixture that outlives its test has returned."""
@@ -84,15 +91,21 @@ class State:
         seen = identities(get_referents(sys.modules))
         if seen != self._modules_seen:
             self._modules_seen = seen
+            self._modules = {}  # nothing is kept alive that only we know
             self._modules = {
-                name: module
-                for name, module in list(sys.modules.items())
+                _key(module): module
+                for module in (*self._imported.values(), *sys.modules.values())
                 # A stand-in may do anything when it is asked.
                 if type(module) is ModuleType
                 and isinstance(path := module.__dict__.get("__file__"), str)
                 and self._counts(path)
             }
         return self._modules
+
+
+def _key(module: ModuleType) -> str:
+    """Return what tells a module apart from others of the same name."""
+    return f"{module.__name__} {module.__dict__.get('__file__')}"
 
 
 def _differing(

@@ -15,13 +15,18 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
 from paceline.impact import inputs
 from paceline.impact.askers import Askers, frame_above
 from paceline.impact.inputs import ALL_VARIABLES, is_set_by_tools
 from paceline.impact.recorder import WORKING_FOLDER, Need, Recorder, Segment
+from paceline.impact.replacing import replace
 from paceline.impact.scope import Scope
 from paceline.impact.source import SUFFIXES, names_in
+
+#: A test may put something else in their place.
+_folder, _is_absolute, _joined, _normal = os.getcwd, os.path.isabs, os.path.join, os.path.normpath
 
 _WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
@@ -44,6 +49,8 @@ class Watch:
             "os.link": self._moved,
             "os.symlink": self._linked,
             "os.chdir": self._gone_to,
+            "os.remove": self._removed,
+            "os.rmdir": self._removed,
             "sqlite3.connect": self._database,
             "os.system": self._system,
             "sys.settrace": self._traced,
@@ -64,8 +71,9 @@ class Watch:
         self._replace(linecache, "getlines", self._reading_source)
         variables = type(os.environ)
         self._replace(variables, "__getitem__", self._variable)
-        self._replace(variables, "__iter__", self._all_variables)
-        self._replace(variables, "copy", self._all_variables)
+        self._replace(variables, "__delitem__", self._variable)
+        for name in ("__iter__", "__len__", "__repr__", "copy"):
+            self._replace(variables, name, self._all_variables)
 
     def stop(self) -> None:
         """Stop noting. The audit hook stays, since Python has no way to remove one."""
@@ -89,7 +97,9 @@ class Watch:
     def note(self, need: Need, path: str) -> None:
         """Note that the current segment needs `path` (or variable) in this way."""
         made = "" if need is Need.VARIABLE else self._made_at(path)
-        if made:
+        if made and not os.path.lexists(path):
+            self.note_in(self.recorder.current, need, path)  # made and removed: absent as before
+        elif made:
             # A link that the run made may lead to what it did not make.
             folder, name = os.path.split(made)
             place = os.path.join(os.path.realpath(folder), name) + os.sep
@@ -131,12 +141,11 @@ class Watch:
 
     def _replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
         original = getattr(owner, name)
-        replacement = make(original)
-        setattr(owner, name, replacement)
+        self._undo.append(replace(owner, name, make))
+        replacement = getattr(owner, name)
         for known in (os.supports_dir_fd, os.supports_follow_symlinks, os.supports_fd):
             if original in known:
                 known.add(replacement)
-        self._undo.append(lambda: setattr(owner, name, original))
 
     def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
         handler = self._handlers.get(event)
@@ -145,9 +154,9 @@ class Watch:
         self._busy.on = True
         try:
             handler(arguments)
-        except (OSError, ValueError, TypeError, AttributeError) as error:
+        except Exception as error:
             # What cannot be told must not be taken for nothing.
-            self.recorder.current.unseen.add(f"{event}: {error}")
+            self.recorder.current.unseen.add(f"{event}: {error!r}")
         finally:
             self._busy.on = False
 
@@ -156,9 +165,9 @@ class Watch:
         if isinstance(path, int) or path is None:
             return None
         text = os.fsdecode(path)
-        if folder is not None and not os.path.isabs(text):
-            text = os.path.join(self._opened(folder) or "", text)
-        return os.path.abspath(text) if text else None
+        if folder is not None and not _is_absolute(text):
+            text = _joined(self._opened(folder) or "", text)
+        return _normal(text if _is_absolute(text) else _joined(_folder(), text)) if text else None
 
     def _opened(self, descriptor: int) -> str | None:
         """Return the path of an open folder; what the system does not tell cannot be seen."""
@@ -175,6 +184,10 @@ class Watch:
         mode, flags = arguments[1], arguments[2] or 0
         writing = any(sign in mode for sign in "wax+") if mode else bool(flags & _WRITING)
         overwriting = writing and (mode or "").startswith(("w", "x"))
+        if writing and not self.askers.is_tool(3):
+            self.note(Need.EXISTS, os.path.dirname(path))
+            if flags & os.O_EXCL:
+                self.note(Need.EXISTS, path)
         if not overwriting and not self.askers.is_import(path) and not self.askers.is_tool(3):
             self.note(Need.CONTENT, path)
             self._note_folder(arguments[0])
@@ -224,6 +237,9 @@ class Watch:
 
     def _made(self, arguments: tuple[Any, ...]) -> None:
         path = self._path(arguments[0])
+        if path and self.scope.counts(path) and not self.askers.is_tool(3):
+            self.note(Need.EXISTS, path)
+            self.note(Need.EXISTS, os.path.dirname(path))
         if path and not os.path.lexists(path):
             self.recorder.written[path].add(self.recorder.current)
 
@@ -234,6 +250,11 @@ class Watch:
         if path and self.scope.counts(path):
             self.recorder.written[path].add(self.recorder.current)
 
+    def _removed(self, arguments: tuple[Any, ...]) -> None:
+        path = self._path(arguments[0])
+        if path and self.scope.counts(path) and not self.askers.is_tool(3):
+            self.note(Need.EXISTS, path)
+
     def _gone_to(self, arguments: tuple[Any, ...]) -> None:
         path = self._path(arguments[0])
         if path and self.scope.counts(path) and not self.askers.is_tool(3):
@@ -243,13 +264,17 @@ class Watch:
     def _linked(self, arguments: tuple[Any, ...]) -> None:
         path = self._path(arguments[1])
         if path and self.scope.counts(path):
+            if not self.askers.is_tool(3):
+                self.note(Need.EXISTS, path)
             self.recorder.written[path].add(self.recorder.current)
 
     def _database(self, arguments: tuple[Any, ...]) -> None:
         name = os.fsdecode(arguments[0])
         if name in (":memory:", "") or self.askers.is_tool(3):
             return
-        path = os.path.abspath(name.removeprefix("file:").partition("?")[0])
+        if name.startswith("file:"):
+            name = unquote(urlsplit(name).path)
+        path = os.path.abspath(name)
         if self.scope.counts(path):
             self.note(Need.CONTENT, path)
             if self.own_work(path) or not os.path.exists(path):
@@ -289,11 +314,12 @@ class Watch:
                         self._note_folder(path)
                 except (TypeError, ValueError):
                     pass  # the original says what is wrong with the argument
+                except Exception as error:  # a test may have put anything in place of os
+                    self.recorder.current.unseen.add(f"{original.__name__}: {error!r}")
                 finally:
                     self._busy.on = False
             return original(path, *args, **kwargs)
 
-        ask.__name__ = original.__name__
         return ask
 
     def _opening(self, original: Any) -> Any:
@@ -309,7 +335,6 @@ class Watch:
                             self.note(Need.CONTENT, name)
             return int(original(path, flags, mode, dir_fd=dir_fd))
 
-        open_at.__name__ = original.__name__
         # It stands between the audit event of the original and the code that asks.
         open_at.__code__ = open_at.__code__.replace(co_filename="<frozen os>")
         return open_at
@@ -329,20 +354,19 @@ class Watch:
         return getlines
 
     def _variable(self, original: Any) -> Any:
-        def __getitem__(environ: Any, key: Any) -> Any:
+        def one(environ: Any, key: Any) -> Any:
             if isinstance(key, (str, bytes)) and self.recorder.active:
                 name = os.fsdecode(key)
                 if self._listening() and not is_set_by_tools(name) and not self.askers.is_tool(2):
                     self.note(Need.VARIABLE, name)
             return original(environ, key)
 
-        return __getitem__
+        return one
 
     def _all_variables(self, original: Any) -> Any:
-        def every(environ: Any) -> Iterator[str]:
+        def every(environ: Any) -> Any:
             if self._listening() and not self.askers.is_tool(2):
                 self.note(Need.VARIABLE, ALL_VARIABLES)
-            result: Iterator[str] = original(environ)
-            return result
+            return original(environ)
 
         return every

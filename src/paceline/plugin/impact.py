@@ -77,6 +77,8 @@ class Impact:
         self._distributed = False
         self._dropped: set[str] = set()
         self._held_back: frozenset[str] = frozenset()
+        #: Tests that are only run for their coverage.
+        self._measured_anew: frozenset[str] = frozenset()
         self._run: Run | None = None
         self._declared: dict[str, Declared] = {}
         self._carrying: Carrying | None = None
@@ -100,7 +102,7 @@ class Impact:
 
     def _configure(self, config: pytest.Config) -> None:
         from paceline.impact.children import Children
-        from paceline.impact.inputs import SEARCH_PATH
+        from paceline.impact.inputs import CONFIGURATION, SEARCH_PATH
         from paceline.impact.recorder import Need
         from paceline.plugin.carrying import Company
         from paceline.plugin.recording import SegmentHooks
@@ -108,7 +110,7 @@ class Impact:
 
         self.config = config
         self.hooks = SegmentHooks(config, self.watch, self.tracer)
-        self.imports.on_imported = self.hooks.state.add
+        self.imports.on_imported = self.hooks.imported
         config.pluginmanager.register(self.hooks, "paceline-segments")
         self.hooks.start()
         share_trace(config, self.watch, self.tracer)
@@ -116,6 +118,8 @@ class Impact:
         for need in (Need.FILES, Need.CONFIGURATION):
             self.watch.note_in(self.recorder.session, need, str(self.root))
         self.watch.note_in(self.recorder.session, Need.VARIABLE, SEARCH_PATH)
+        if config.inipath is not None and config.inipath.name not in CONFIGURATION:
+            self.watch.note_in(self.recorder.session, Need.CONTENT, str(config.inipath))
         self._distributed = getattr(config.option, "dist", "no") != "no"
         if is_worker(config):
             given = config.workerinput[INPUT]  # type: ignore[attr-defined]
@@ -191,6 +195,7 @@ class Impact:
             return
         obstacles = self._carrying.obstacles(self.unaffected)
         self._company = self._carrying.company
+        self._measured_anew = frozenset(obstacles)
         self.reasons = {**self.reasons, **{name: (why,) for name, why in obstacles.items()}}
         self.unaffected -= obstacles.keys()
         self.quiet_files = frozenset()
@@ -317,7 +322,7 @@ class Impact:
                     {**self._declared, **handed.declared},
                     complete,
                     partial,
-                    self.reasons,
+                    self.reasons.keys() - self._measured_anew,
                     again=self._held_back,
                     collected_all=collects_all(session),
                     coverage=self._carrying.measurement() if self._carrying else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterable, Iterator
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -39,6 +40,7 @@ class SegmentHooks:
         self._phases: dict[str, dict[str, set[str]]] = {}
         self._seconds: dict[str, float] = {}
         self._changes: list[tuple[int, Segment, Labels]] = []
+        self._imports: dict[Segment, int] = {}
         self._numbering = Numbering(watch.recorder)
         self.collected: list[str] = []
         #: Files that are not even looked into: all their tests are left out.
@@ -103,6 +105,13 @@ class SegmentHooks:
         """Remember what there is, before anything is left out."""
         self.collected = [*dict.fromkeys([*self.collected, *(item.nodeid for item in items)])]
         self._items = list(items)
+
+    def imported(self, module: ModuleType) -> None:
+        """Take note of a project module whose import has ended."""
+        segment = self._recorder.by_name.get(module.__name__)
+        if segment is not None:
+            self._imports[segment] = len(self._changes)
+        self.state.add(module)
 
     def leave_to(self, kept: Iterable[pytest.Item]) -> None:
         """Record the tests but for `kept` as left out by the project's own settings."""
@@ -202,7 +211,12 @@ class SegmentHooks:
             for order, segment, labels in self._changes
         ]
         return self._numbering.recording(
-            os.getpid(), tests, changes, self.collected, list(self._collectors)
+            os.getpid(),
+            tests=tests,
+            changes=changes,
+            imports=self._imports,
+            collected=self.collected,
+            collectors=list(self._collectors),
         )
 
     def _unknown_tests(self) -> Iterator[RawTest]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -216,3 +219,50 @@ def test_an_export_is_imported_elsewhere(tmp_path: Path, store: Store, root: Pat
         merging.export(store, target)
     with pytest.raises(UsageError, match="no impact records"):
         merging.export(Store(tmp_path / "nothing.db"), tmp_path / "other.db")
+
+
+def test_what_a_shard_did_not_run_another_did(store: Store, root: Path, tmp_path: Path) -> None:
+    """Of two shards' records those count that tell of a run; what failed anywhere runs again."""
+    tests = ("t.py::one", "t.py::two", "t.py::bad")
+    others = []
+    for shard, status in ((0, "passed"), (1, "failed")):
+        other = Store(tmp_path / f"shard{shard}.db")
+        keep(other, root, recording(root, tests[shard], 2))
+        keep(other, root, recording(root, tests[2], 5, status))
+        with other.open() as connection:
+            saving.settle_files(connection, 1, set(tests), ["t.py"], [])
+        others.append(other.path)
+    assert merging.merge(store, others) == 4
+    found = {name: test.status for name, test in store.load("env").tests.items()}
+    assert found == dict(zip(tests, ("passed", "passed", "failed"), strict=True))
+
+
+def test_what_a_child_was_given_is_no_input(root: Path) -> None:
+    """A variable and a folder that the parent set are its doing; those handed on count."""
+    one = (Need.VARIABLE, "ONE")
+    two = (Need.VARIABLE, "TWO")
+    folder = (Need.FOLDER, str(root))
+    child = Recording(
+        process=2,
+        segments=(raw(Kind.SESSION, "process 2", needs=(one, two, folder)),),
+        values={
+            one: inputs.variable("ONE", {"ONE": "given"}),
+            two: inputs.variable("TWO", {"TWO": "2"}),
+            folder: "sub",
+        },
+        modules={},
+    )
+    nodes, _ = Builder(Scope(root), (), {"TWO": "2"}, str(root)).build([child], {})
+    assert {need.name for need in nodes[0].needs} == {"TWO"}
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS takes no such names")
+def test_names_of_no_encoding_are_kept(store: Store, root: Path) -> None:
+    """The name of a file may be any bytes; it comes back as it was."""
+    name = os.fsdecode(b"caf\xe9.txt")
+    (root / name).write_text("one", encoding="utf-8")
+    need = (Need.CONTENT, str(root / name))
+    one = recording(root, "t.py::t", 2)
+    test = replace(one.segments[2], needs=(need,))
+    keep(store, root, replace(one, segments=(*one.segments[:2], test)))
+    assert name in {need.name for need in store.load("env").needs.values()}
