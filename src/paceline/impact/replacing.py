@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 
@@ -16,8 +16,10 @@ def replace(owner: Any, name: str, make: Callable[[Any], Any]) -> Callable[[], N
     """
     original = getattr(owner, name)
     replacement = make(original)
-    functools.update_wrapper(replacement, original)
-    replacement.__module__ = owner.__name__ if isinstance(owner, ModuleType) else owner.__module__
+    if isinstance(replacement, FunctionType):  # else one that was replaced itself
+        functools.update_wrapper(replacement, original)
+        home = owner.__name__ if isinstance(owner, ModuleType) else owner.__module__
+        replacement.__module__ = home
     setattr(owner, name, replacement)
 
     def undo() -> None:
