@@ -48,11 +48,15 @@ def look_again_at_missing_files(data: Any) -> None:
     """
     original, tree = data.get_tests_fingerprints, data.source_tree
 
+    def is_there(name: str) -> bool:
+        # One in an archive cannot even be looked for.
+        return os.path.exists(os.path.join(data.rootdir, name)) and tree.get_file(name) is not None
+
     def get_tests_fingerprints(batch: Batch, reports: Any) -> Any:
         for missing in [name for name, module in tree.cache.items() if module is None]:
             del tree.cache[missing]
         found = {
-            test: {name: lines for name, lines in files.items() if tree.get_file(name) is not None}
+            test: {name: lines for name, lines in files.items() if is_there(name)}
             for test, files in batch.items()
         }
         return original(found, reports)
