@@ -144,7 +144,8 @@ class Builder:
             if not self._is_given(need, name, one):
                 self._add_need(node, need, name)
             elif _is_child(one):
-                node.links |= self._writers.get(name, set())
+                for folder in (name, *map(str, Path(name).parents)):
+                    node.links |= self._writers.get(folder, set())
         for name in raw.modules:
             parts = name.split(".")
             # Importing a.b runs a as well.
@@ -161,11 +162,9 @@ class Builder:
         if need is Need.VARIABLE:
             # Where it goes through all of them, some may be the user's.
             return name != inputs.ALL_VARIABLES and own != self._value(need, name)
-        if not is_own_work(name, self._written):
-            return False
-        # It had to be made, and was left there; a temporary folder will be gone.
-        left = own == inputs.ABSENT and os.path.lexists(name)
-        return left or (_is_child(one) and os.path.isabs(self._scope.relative(name)))
+        if self._scope.holds(name) or not is_own_work(name, self._written):
+            return False  # what is left in the project itself, the next run finds
+        return _is_child(one) or (own == inputs.ABSENT and os.path.lexists(name))
 
     def _value(self, need: Need, name: str) -> str:
         key = (need, name)
