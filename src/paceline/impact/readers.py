@@ -5,12 +5,14 @@ from __future__ import annotations
 import builtins
 import ctypes
 import functools
+import gc
 import io
 import itertools
 import logging
 import operator
 import random
 import re
+import sys
 import threading
 import weakref
 from array import array
@@ -55,6 +57,8 @@ CONTAINERS: Final = (dict, list, tuple, set, frozenset, deque)
 
 _ATTRIBUTES: Final = operator.attrgetter("__dict__")
 _BUILTINS: Final = builtins.__dict__
+#: References that asking for their number adds.
+_OF_THE_CALL: Final = sys.getrefcount(object())
 ADDRESS_BYTES: Final = ctypes.sizeof(ctypes.c_void_p)
 
 
@@ -124,11 +128,19 @@ def thread_attributes(objects: Sequence[Any]) -> list[object]:
 
 
 def _held(value: object) -> list[object]:
-    """Return what tells the value apart, and of a container its members."""
-    if type(value) not in CONTAINERS or size(value) > LARGEST:
+    """Return what tells the value apart, and its members or attributes."""
+    if type(value) in OPAQUE or issubclass(type(value), type):
         return [printed(value)]
-    members: Any = value
-    parts = [part for item in members.items() for part in item] if type(value) is dict else members
+    if type(value) in CONTAINERS:
+        members: Any = value if size(value) <= LARGEST else ()
+    else:
+        try:
+            members = object.__getattribute__(value, "__dict__")
+        except AttributeError:
+            members = ()
+    parts = (
+        [part for item in members.items() for part in item] if type(members) is dict else members
+    )
     return [printed(value), *map(printed, parts)]
 
 
@@ -162,6 +174,31 @@ def _context_values(variables: Sequence[ContextVar[Any]]) -> list[object]:
         except LookupError:
             found.append(None)
     return found
+
+
+def _entries(caches: Sequence[weakref.WeakKeyDictionary[Any, Any]]) -> list[object]:
+    """Read the entries of each cache, but for those whose key nothing else can bring."""
+    found: list[object] = []
+    for cache in caches:
+        data = cache.data  # type: ignore[attr-defined]
+        for key in list(data):
+            if key() is not None and _held_elsewhere(key, data):
+                found += (id(key()), *_held(data[key]))
+        found.append(None)
+    return found
+
+
+def _held_elsewhere(key: weakref.ref[Any], data: Any) -> bool:
+    """Return whether anything but the key's own value keeps it alive.
+
+    A cache of streams whose values are the streams themselves grows with every test, and no test
+    ever finds the entry of another.
+    """
+    references = sys.getrefcount(key()) - _OF_THE_CALL
+    value = data[key]
+    if value is key():
+        return references > 1
+    return references > sum(part is key() for part in gc.get_referents(value))
 
 
 def _positions(generators: Sequence[GeneratorType[Any, Any, Any]]) -> list[object]:
@@ -208,6 +245,7 @@ READERS: Final[dict[type, Reader]] = {
     bytearray: lambda arrays: list(map(bytes, arrays)),
     GeneratorType: _positions,
     ContextVar: _context_values,
+    weakref.WeakKeyDictionary: _entries,
 }
 
 

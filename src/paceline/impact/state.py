@@ -16,8 +16,22 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from paceline.impact import surroundings
-from paceline.impact.reach import Entry, Explorer, Label, Look, of_fixture, of_module, together
+from paceline.impact.reach import (
+    Entry,
+    Explorer,
+    Label,
+    Look,
+    of_fixture,
+    of_module,
+    of_part,
+    of_rest,
+    parts,
+    together,
+)
 from paceline.impact.readers import identities
+
+#: Larger modules are looked at in parts, so that a change of one does not cost a look at all.
+_LARGEST = 500
 
 
 class State:
@@ -35,6 +49,8 @@ class State:
         self._imported: WeakValueDictionary[str, ModuleType] = WeakValueDictionary()
         #: Values of fixtures that outlive a test, each in a list, by the fixture's name.
         self._fixtures: dict[str, list[object]] = {}
+        #: The globals of each part of a module, none of one that is looked at as a whole.
+        self._parts: dict[str, list[list[str]]] = {}
         self._process = surroundings.read()
         self._imported.update(self._project_modules())
 
@@ -44,6 +60,7 @@ class State:
         self._imported[key] = module
         if key not in self._looks:
             self._looks[key] = self._explorer.look(of_module(module))
+            self._divide(key, module)
 
     def add_fixture(self, name: str, value: Any) -> None:
         """Watch what a fixture that outlives its test has returned."""
@@ -63,8 +80,9 @@ class State:
         What was not there at the last call has not changed.
         """
         found = self._changes_of_process()
-        roots = {name: of_module(module) for name, module in self._project_modules().items()}
-        roots |= {f"\0{name}": of_fixture(name, root) for name, root in self._fixtures.items()}
+        modules = self._project_modules()
+        fixtures = {f"\0{name}": of_fixture(name, root) for name, root in self._fixtures.items()}
+        roots = self._roots(modules) | fixtures
         known = [self._looks.get(name) for name in roots]
         # One comparison of everything first: many small ones would cost several times as much.
         if known != list(self._together) or not self._all.still_holds(
@@ -72,9 +90,33 @@ class State:
         ):
             for name, root in roots.items():
                 found |= self._compare(name, root)
+            for key in modules.keys() - self._parts.keys():
+                self._divide(key, modules[key])
+            roots = self._roots(modules) | fixtures
             self._together = [self._looks[name] for name in roots]
             self._all = together(self._together)
         return found
+
+    def _divide(self, key: str, module: ModuleType) -> None:
+        """Replace the look at a large module, just taken, by looks at parts of it."""
+        whole = self._looks[key]
+        large = sum(map(len, whole.prints.values())) > _LARGEST
+        self._parts[key] = parts(whole, list(module.__dict__), _LARGEST) if large else []
+        for name, root in self._roots({key: module}).items() if large else ():
+            self._looks[name] = self._explorer.look(root)
+
+    def _roots(self, modules: Mapping[str, ModuleType]) -> dict[str, Entry]:
+        """Return where to begin, by name: the modules, or their parts."""
+        roots: dict[str, Entry] = {}
+        for key, module in modules.items():
+            divided = self._parts.get(key)
+            if not divided:
+                roots[key] = of_module(module)
+                continue
+            for number, names in enumerate(divided):
+                roots[f"{key}\0{number}"] = of_part(module, names)
+            roots[key] = of_rest(module, {name for names in divided for name in names})
+        return roots
 
     def _changes_of_process(self) -> set[Label]:
         before, self._process = self._process, surroundings.read()

@@ -19,11 +19,11 @@ from urllib.parse import unquote, urlsplit
 
 from paceline.impact import inputs
 from paceline.impact.askers import Askers, frame_above
-from paceline.impact.inputs import ALL_VARIABLES, is_set_by_tools
 from paceline.impact.recorder import WORKING_FOLDER, Need, Recorder, Segment
 from paceline.impact.replacing import replace
 from paceline.impact.scope import Scope
 from paceline.impact.source import SUFFIXES, names_in
+from paceline.impact.variables import Variables
 
 #: A test may put something else in their place.
 _folder, _is_absolute, _joined, _normal = os.getcwd, os.path.isabs, os.path.join, os.path.normpath
@@ -69,11 +69,15 @@ class Watch:
             self._replace(accessor, "stat", lambda _: staticmethod(os.stat))
         self._replace(os, "open", self._opening)
         self._replace(linecache, "getlines", self._reading_source)
-        variables = type(os.environ)
-        self._replace(variables, "__getitem__", self._variable)
-        self._replace(variables, "__delitem__", self._variable)
-        for name in ("__iter__", "__len__", "__repr__", "copy"):
-            self._replace(variables, name, self._all_variables)
+        variables = Variables(
+            lambda: self._listening() and not self.askers.is_tool(3),
+            lambda name: self.note(Need.VARIABLE, name),
+        )
+        for name in ("__getitem__", "__delitem__"):
+            self._replace(type(os.environ), name, variables.one)
+        for name in ("__len__", "__repr__", "copy"):
+            self._replace(type(os.environ), name, variables.all)
+        self._replace(type(os.environ), "__iter__", variables.each)
 
     def stop(self) -> None:
         """Stop noting. The audit hook stays, since Python has no way to remove one."""
@@ -352,21 +356,3 @@ class Watch:
             return original(filename, module_globals)
 
         return getlines
-
-    def _variable(self, original: Any) -> Any:
-        def one(environ: Any, key: Any) -> Any:
-            if isinstance(key, (str, bytes)) and self.recorder.active:
-                name = os.fsdecode(key)
-                if self._listening() and not is_set_by_tools(name) and not self.askers.is_tool(2):
-                    self.note(Need.VARIABLE, name)
-            return original(environ, key)
-
-        return one
-
-    def _all_variables(self, original: Any) -> Any:
-        def every(environ: Any) -> Any:
-            if self._listening() and not self.askers.is_tool(2):
-                self.note(Need.VARIABLE, ALL_VARIABLES)
-            return original(environ)
-
-        return every

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import importlib.util
 import io
 import logging
@@ -24,6 +25,7 @@ import contextvars
 import functools
 import itertools
 import threading
+import weakref
 
 counter = 0
 found = {}
@@ -49,6 +51,7 @@ class Base:
 
 
 single = Base()
+weak = weakref.WeakKeyDictionary({single: Base()})
 
 
 def memo(function):
@@ -156,6 +159,9 @@ CHANGES = [
     ("module.flags['two'] = module.flags.pop('one')", "flags"),
     ("module.with_store.seen['a'] = 1", "with_store"),
     ("module.Base.plain.calls = 1", "plain"),
+    ("module.weak[module.single] = 2", "weak"),
+    ("module.weak[module.single].total = 2", "weak"),
+    ("module.weak[module.Base] = 2", "weak"),
 ]
 
 
@@ -185,6 +191,24 @@ def test_copying_an_object_is_no_change_of_its_class(module: ModuleType, state: 
     assert state.changed() == set()
     copy.copy(module.single)
     assert "__slotnames__" in vars(module.Base)
+    assert state.changed() == set()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "one = module.Base(); module.weak[one] = one",
+        "one = module.Base(); module.weak[one] = [one]",
+        "one = module.Base(); module.weak[one] = 1",
+    ],
+)
+def test_an_entry_that_nobody_can_ask_for_is_no_change(
+    module: ModuleType, state: State, code: str
+) -> None:
+    """What a weak cache holds for an object that only its own value keeps alive is not found."""
+    assert state.changed() == set()
+    exec(code, {"module": module, "one": None})
+    gc.collect()
     assert state.changed() == set()
 
 
