@@ -70,7 +70,7 @@ def make(root: Path, tests: int) -> Store:
     chance = random.Random(1)
     store = Store(root / "records.db")
     with store.open() as connection:
-        environment = records.environment_number(connection, ENVIRONMENT, "")
+        environment = records.environment_number(connection, ENVIRONMENT, "", here=True)
         writer = Writer(connection, SETTINGS)
         numbers = []
         for place in range(FILES):

@@ -287,6 +287,36 @@ def test_coverage_is_what_it_is_without_records(recorded: Project) -> None:
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
+def test_coverage_from_outside_sees_every_test(tmp_path: Path, workers: str) -> None:
+    """`coverage run` would measure only what is not left out: nothing is, and that is said."""
+    project = Project(tmp_path / "work")
+    project.write({"pyproject.toml": "", "test_one.py": "def test_one(): pass\n"})
+    assert impact(project).exit_code == 0
+    env = {"COVERAGE_FILE": str(project.root / "outer.data")}
+    done = project.python(
+        "-m", "coverage", "run", "-m", "pytest", "--impact", "-n", workers, env=env
+    )
+    assert done.exit_code == 0, done.output
+    assert "1 passed" in done.output
+    assert done.output.count("every test runs") == 1
+
+
+def test_parts_of_a_split_run_one_after_the_other(tmp_path: Path) -> None:
+    """pytest-split divides all tests, not those that earlier parts left over: none is lost."""
+    project = Project(tmp_path / "work")
+    settings = '[tool.pytest.ini_options]\naddopts = "-p no:randomly"\n'
+    project.write({"pyproject.toml": settings, "app.py": "def one():\n    return 1\n"})
+    for name in "abcd":
+        text = f"import app\ndef test_one(): assert app.one()\ndef test_{name}(): assert app.one()"
+        project.write({f"test_{name}.py": text})
+    assert "8 passed" in impact(project).output
+    project.write({"app.py": "def one():\n    return 2\n"})
+    parts = [impact(project, "--splits", "2", "--group", part).output for part in "12"]
+    assert all("4 passed" in output for output in parts), parts
+    assert "paceline impact: 0 tests ran, 8 unaffected" in impact(project).output
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
 def test_a_keyword_that_fits_nothing_is_no_pass(recorded: Project, workers: str) -> None:
     """A mistyped -k ends as with plain pytest; one that fits tests without a change passes."""
     assert impact(recorded, "-n", workers, "-k", "no_such_test").exit_code == 5
@@ -338,7 +368,8 @@ def test_status_knows_what_may_hold_new_tests(tmp_path: Path) -> None:
     (project.root / "tests/test_gone.py").unlink()
     project.write({"tests/test_new.py": "def test_new(:"})
     impact(project, "--continue-on-collection-errors")
-    assert "  tests/test_new.py may hold new tests: failed last time" in status()
+    failed = "  tests/test_new.py may hold new tests: failed last time"
+    assert any(line.startswith(failed) for line in status())
     (project.root / "tests/test_new.py").unlink()
     impact(project)
     assert status() == []
@@ -432,17 +463,27 @@ def test_inputs_of_a_group(tmp_path: Path) -> None:
 
 
 def test_the_audit_finds_an_escape(tmp_path: Path) -> None:
-    """A failing test that selection would have left out is named, and the task fails."""
+    """A failing test that selection would have left out is named, with what changed since."""
     project = Project(tmp_path / "work")
-    project.write({"tests/test_clock.py": "def test_clock(): assert True\n"})
-    assert "no escape" in project.invoke("impact.audit").output
-    # The clock stands for everything that cannot be seen.
-    program = (
-        "import pytest, time; time.time = lambda: 0; "
-        "raise SystemExit(pytest.main(['--impact-noselect', '-q']))"
-    )
     project.write(
-        {"tests/test_clock.py": "import time\ndef test_clock(): assert time.time() > 9\n"}
+        {
+            "pyproject.toml": '[tool.paceline]\nenvironment = "current"\n',
+            "data.txt": "1",
+            # What is below this folder belongs to other tools, and is not seen.
+            "node_modules/module.txt": "1",
+            "tests/test_data.py": "def test_data(): assert open('data.txt').read()\n",
+            "tests/test_module.py": """
+                def test_module(): assert open("node_modules/module.txt").read() == "1"
+            """,
+        }
     )
-    assert project.invoke("impact.audit").exit_code == 0
-    assert project.python("-c", program).exit_code == 1
+    assert "nothing to compare" in project.invoke("impact.audit").output
+    assert "would have left out 2 tests, and all passed" in project.invoke("impact.audit").output
+    project.write({"node_modules/module.txt": "2", "data.txt": "2"})
+    done = project.invoke("impact.audit")
+    assert done.exit_code == 1
+    assert done.output.endswith(
+        "escape: tests/test_module.py::test_module failed, and selection would have left it out\n"
+        "  changed since, and not in its record:\n"
+        "    data.txt changed\n"
+    )

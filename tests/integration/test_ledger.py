@@ -389,11 +389,13 @@ def test_another_configuration_runs_everything(project: Project) -> None:
 
 
 def test_a_run_without_coverage_between(project: Project) -> None:
-    """Tests that last ran without coverage run again where it is asked for."""
+    """Tests that last ran without coverage run again where it is asked for, and no others."""
     run(project)
     edit(project, "app/core.py", "total > 20", "total > 24")
+    edit(project, "app/late.py", "SIZE = 1", "SIZE = 2")
     project.python("-m", "pytest", "--impact")
-    run(project)
+    done = run(project)
+    assert "was carried over" in done.output
     assert figures(project) == full(project)
 
 

@@ -70,10 +70,11 @@ class Carrier:
                 found[test] = reasons[segment]
         return found
 
-    def redefined(self, tests: Iterable[str]) -> dict[str, str]:
-        """Return the modules whose import defines other functions now, each with a quick test.
+    def to_import(self, tests: Iterable[str]) -> dict[str, str]:
+        """Return the modules that must be imported in this run, each with a quick test.
 
-        Such a module must be imported in this run, by that test if by nothing else.
+        Their import defines other functions now, or was not measured when it was last recorded.
+        Where collecting all tests does not import such a module, that test does.
         """
         changed = {
             source
@@ -83,7 +84,8 @@ class Carrier:
         wanted = {
             number: self._path(segment.name)
             for number, segment in self._records.segments.items()
-            if segment.kind is Kind.IMPORT and self._sources(number) & changed
+            if segment.kind is Kind.IMPORT
+            and (self._sources(number) & changed or not self._is_measured(number))
         }
         found: dict[str, str] = {}
         for test in sorted(tests, key=lambda name: (self._records.tests[name].seconds, name)):
@@ -98,7 +100,8 @@ class Carrier:
 
         With `contexts` what a test did itself is in its own, named as pytest-cov names them.
         """
-        segments = self._reached(self._records.tests[test].segment for test in tests)
+        reached = self._reached(self._records.tests[test].segment for test in tests)
+        segments = set(filter(self._is_measured, reached))  # the rest is imported in this run
         own = {self._records.tests[test].segment: test for test in tests} if contexts else {}
         arcs = {f"{test}|run": self._mapped([number]) for number, test in own.items()}
         arcs[""] = self._mapped(segments - own.keys())
@@ -164,12 +167,16 @@ class Carrier:
         for number, segment in self._records.segments.items():
             if not _is_carried(segment):
                 continue
-            entry = self._ledger.entries.get(number)
-            if entry is None or entry.settings.measuring != self._settings.measuring:
-                found[number] = NOT_MEASURED
-            elif not lost.isdisjoint(entry.ran):
+            if not self._is_measured(number):
+                if segment.kind is not Kind.IMPORT:  # these are imported again, and measured
+                    found[number] = NOT_MEASURED
+            elif not lost.isdisjoint(self._ledger.entries[number].ran):
                 found[number] = NOT_MAPPED
         return found
+
+    def _is_measured(self, number: int) -> bool:
+        entry = self._ledger.entries.get(number)
+        return entry is not None and entry.settings.measuring == self._settings.measuring
 
     @cached_property
     def _unmatched(self) -> Mapping[int, int]:

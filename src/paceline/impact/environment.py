@@ -39,7 +39,8 @@ class Surroundings:
     def digest(self, environ: Mapping[str, str]) -> str:
         """Return the environment's name, from the packages and the settings that there are now."""
         settings = [f"{name}={environ[name]}" for name in SETTINGS if name in environ]
-        parts = [self.python, self.machine, *self.options, *settings, *installed(self.folders)]
+        run = [self.profile, self.python, self.machine, *self.options]
+        parts = [*run, *settings, *installed(self.folders)]
         return digest("\0".join(parts).encode("utf-8", "surrogateescape"))
 
     def as_text(self) -> str:

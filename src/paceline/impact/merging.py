@@ -55,7 +55,7 @@ def merge(store: Store, others: list[Path]) -> int:
                     f"{path}: damaged: {error}", "nothing was merged from it"
                 ) from None
             with store.open() as connection:
-                number = records.environment_number(connection, digest, detail)
+                number = records.environment_number(connection, digest, detail, here=False)
                 count += _add(connection, number, found)
                 saving.clean(connection, number)
     return count

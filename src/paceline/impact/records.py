@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from paceline.coverage import ledger
 from paceline.coverage.ledger import Ledger
-from paceline.errors import UsageError
+from paceline.errors import IncompleteEvidence, UsageError
 from paceline.impact.recorder import Kind, Need
 from paceline.impact.source import Block, Source
 
@@ -113,8 +113,18 @@ class Records:
     files: frozenset[str] = frozenset()
 
 
+class StoreInUse(IncompleteEvidence):
+    """Another run has held the records for longer than any run takes to write them."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            [f"{path}: another run has held these records for {_PATIENCE_SECONDS:.0f} s"],
+            "wait for it, or end it if it hangs",
+        )
+
+
 class Store:
-    """The file at `path`; made on first use."""
+    """The file at `path`; made on first use. Reading and writing may raise StoreInUse."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -126,6 +136,16 @@ class Store:
     @contextlib.contextmanager
     def open(self) -> Iterator[sqlite3.Connection]:
         """Give a connection in one transaction, written at the end unless an error occurs."""
+        try:
+            with self._transaction() as connection:
+                yield connection
+        except sqlite3.OperationalError as error:
+            if _is_locked(error):
+                raise StoreInUse(self.path) from error
+            raise
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         connection = self._connect()
         try:
@@ -182,10 +202,7 @@ class Store:
         try:
             return self.read(environment)
         except DAMAGE as error:
-            if _is_locked(error):
-                _warn(self.path, str(error))  # another run has them for over a minute
-            else:
-                self._set_aside(error)
+            self._set_aside(error)
             return Records()
 
     def read(self, environment: str) -> Records:
@@ -258,11 +275,17 @@ def load_segments(connection: sqlite3.Connection, environment: int) -> dict[int,
     }
 
 
-def environment_number(connection: sqlite3.Connection, digest: str, detail: str) -> int:
-    """Return the number of an environment, new or known, and note that it was used."""
+def environment_number(
+    connection: sqlite3.Connection, digest: str, detail: str, *, here: bool
+) -> int:
+    """Return the number of an environment, new or known, and note that it was used.
+
+    `here` says that `detail` names folders of this checkout, and not of where records come from.
+    """
+    kept = ", detail = excluded.detail" if here else ""
     connection.execute(
         "INSERT INTO environment (digest, detail, used_at) VALUES (?, ?, ?)"
-        " ON CONFLICT(digest) DO UPDATE SET used_at = excluded.used_at",
+        f" ON CONFLICT(digest) DO UPDATE SET used_at = excluded.used_at{kept}",
         (digest, detail, time.time()),
     )
     found: int = connection.execute(

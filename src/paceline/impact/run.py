@@ -147,7 +147,8 @@ class Run:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _environment(self, connection: sqlite3.Connection) -> int:
-        return records.environment_number(connection, self.environment, self.surroundings.as_text())
+        detail = self.surroundings.as_text()
+        return records.environment_number(connection, self.environment, detail, here=True)
 
     def left_behind(self, own: int) -> list[Recording]:
         """Return what processes recorded that have ended, but for the process `own`."""

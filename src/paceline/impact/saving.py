@@ -12,8 +12,8 @@ from paceline.impact.recorder import Kind
 from paceline.impact.recording import RawTest
 from paceline.impact.records import NEVER_RUN, UNKNOWN_TESTS, SegmentRecord
 
-#: Environments (Python, packages, options) whose records are kept; the oldest go first.
-_ENVIRONMENTS = 12
+#: Environments (test group, Python, packages, options) whose records are kept; the oldest go first.
+_ENVIRONMENTS = 24
 
 
 def save(

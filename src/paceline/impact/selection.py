@@ -27,6 +27,9 @@ _CHANGED = {
     Need.DECLARED: "declared input {} changed",
 }
 
+#: Begins the reason of a test that always runs.
+_UNSEEN = "cannot see through: "
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -153,7 +156,7 @@ class Selector:
         for number, segment in self._records.segments.items():
             found: dict[str, None] = {}
             for name in segment.unseen:
-                found[f"cannot see through: {name}"] = None
+                found[f"{_UNSEEN}{name}"] = None
             for need in segment.needs:
                 if need in needs:
                     found[needs[need]] = None
@@ -272,14 +275,23 @@ class Selector:
     def _contents(self) -> set[tuple[str, str]]:
         return {(item.path, item.sha) for item in self._records.sources.values()}
 
-    def changed_files(self) -> list[str]:
-        """Return the files that are not as some record knows them, and those nobody knows."""
-        changed = {
+    def changes(self) -> list[str]:
+        """Return what is not as recorded, whichever test depends on it, and what nobody knows."""
+        found = [reason for reasons in self._reasons_by_segment().values() for reason in reasons]
+        told = {reason for reason in found if not reason.startswith(_UNSEEN)}
+        files = {
             item.path
             for item in self._records.sources.values()
             if self._project.value(Need.CONTENT, item.path) != item.sha
         }
-        return sorted({*changed, *self.unseen_files()})
+        silent = {path for path in files if not any(path in reason for reason in told)}
+        return sorted(
+            {
+                *told,
+                *(f"{path} changed where no test ran it" for path in silent),
+                *(f"{path} is new, or has new functions" for path in self.unseen_files()),
+            }
+        )
 
     def unseen_files(self) -> list[str]:
         """Return the files that may hold tests which no run has seen: new, or with new functions.

@@ -45,6 +45,8 @@ def ask(
     last = last_surroundings(store, profile, prefix)
     if last is None:
         return Status("no record of an earlier run")
+    if not Path(last.prefix).is_dir():
+        return Status("these records are of another checkout; `pytest --impact` can use them")
     digest = last.digest(environ)
     known = store.load(digest)
     if not known.tests:

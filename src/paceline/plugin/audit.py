@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,21 +15,25 @@ if TYPE_CHECKING:
 
 
 class Audit:
-    """Compares a run of all tests with the selection; `changed` are the files that changed."""
+    """Compares a run of all tests with the selection; `changes` says what is not as recorded."""
 
-    def __init__(self, impact: Impact, changed: list[str]) -> None:
+    def __init__(self, impact: Impact, changes: Sequence[str]) -> None:
         self._impact = impact
-        self._changed = changed
+        self._changes = changes
+        self._ran: set[str] = set()
         self._failed: set[str] = set()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Remember what failed."""
+        """Remember what ran, and what failed."""
+        self._ran.add(report.nodeid)
         if report.failed:
             self._failed.add(report.nodeid)
 
     def pytest_sessionfinish(self) -> None:
-        """Write the escapes for `invoke impact.audit`."""
+        """Write for `invoke impact.audit` how many tests were compared, and the escapes."""
         impact = self._impact
         with impact.watch.aside():
-            escapes = dict.fromkeys(sorted(self._failed & impact.unaffected), self._changed)
-            store.write_json(impact.root / AUDIT_FILE, {"version": 1, "escapes": escapes})
+            escapes = dict.fromkeys(sorted(self._failed & impact.unaffected), self._changes)
+            compared = len(self._ran & impact.unaffected)
+            data = {"version": 2, "compared": compared, "escapes": escapes}
+            store.write_json(impact.root / AUDIT_FILE, data)

@@ -60,7 +60,7 @@ class Carrying:
         """
         found = self._carrier.obstacles(unaffected)
         rest = [test for test in unaffected if test not in found]
-        self.company = Company(Order.of(self._known), self._carrier.redefined(rest))
+        self.company = Company(Order.of(self._known), self._carrier.to_import(rest))
         self.company.write(self._run.folder)
         return found
 
@@ -111,15 +111,15 @@ class Carrying:
 class Company:
     """What has to run with what, once it is known which tests there are."""
 
-    def __init__(self, order: Order, redefined: Mapping[str, str]) -> None:
+    def __init__(self, order: Order, to_import: Mapping[str, str]) -> None:
         self._order = order
-        self._redefined = redefined
+        self._to_import = to_import
 
     def write(self, folder: Path) -> None:
         """Leave it for the workers in the run's folder."""
         import json
 
-        data = {"order": self._order.as_json(), "redefined": dict(self._redefined)}
+        data = {"order": self._order.as_json(), "to_import": dict(self._to_import)}
         (folder / "company").write_text(json.dumps(data), encoding="utf-8")
 
     @classmethod
@@ -128,7 +128,7 @@ class Company:
         import json
 
         data = json.loads((folder / "company").read_text(encoding="utf-8"))
-        return cls(Order.from_json(data["order"]), data["redefined"])
+        return cls(Order.from_json(data["order"]), data["to_import"])
 
     def unaffected(
         self, chosen: Collection[str], unaffected: frozenset[str], imported: Collection[str]
@@ -140,7 +140,7 @@ class Company:
         known = self._order.starts.keys()
         absent = known - set(chosen)
         running = {test for test in chosen if test in known and test not in unaffected}
-        running |= {test for path, test in self._redefined.items() if path not in imported}
+        running |= {test for path, test in self._to_import.items() if path not in imported}
         wanted = self._order.with_company(running, {*absent, *running})
         return unaffected.intersection(chosen) - wanted
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -173,7 +173,7 @@ class Impact:
         if not self.selecting:
             from paceline.plugin.audit import Audit
 
-            audit = Audit(self, selector.changed_files())
+            audit = Audit(self, selector.changes())
             config.pluginmanager.register(audit, "paceline-audit")
         if self._narrowed:
             return  # all is collected: else a mistyped -k could not be told from a selection
@@ -233,11 +233,12 @@ class Impact:
             self.hooks.quiet_files.add(name)
         return True
 
-    @pytest.hookimpl(trylast=True)
+    @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
-    ) -> None:
+    ) -> Generator[None]:
         """Leave out what the change cannot affect; in a shard, only once it is cut out."""
+        yield
         with self.watch.aside():
             self._declared.update(declarations(items, self.root))
         if not config.option.paceline_result:
@@ -292,14 +293,21 @@ class Impact:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Mark the tests that are about to run."""
-        if self._run is not None and session.items and not _only_looks(session.config):
-            self._run.take_on([item.nodeid for item in session.items])
+        if session.items and not _only_looks(session.config):
+            self._take_on([item.nodeid for item in session.items])
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
         """Mark the tests that are about to run in the workers."""
-        if self._run is not None:
-            self._run.take_on(ids)
+        self._take_on(ids)
+
+    def _take_on(self, tests: list[str]) -> None:
+        if self._run is None:
+            return
+        try:
+            self._run.take_on(tests)
+        except PacelineError as error:
+            pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -314,19 +322,25 @@ class Impact:
             session.exitstatus = pytest.ExitCode.OK
         self.recorder.active = False
         if not _only_looks(session.config):
-            complete, partial = self._collected_files(session.config)
-            handed = handover.read(self._folder)
-            with self.watch.aside(), self.tracer.aside():
-                self._run.finish(
-                    recording,
-                    {**self._declared, **handed.declared},
-                    complete,
-                    partial,
-                    self.reasons.keys() - self._measured_anew,
-                    again=self._held_back,
-                    collected_all=collects_all(session),
-                    coverage=self._carrying.measurement() if self._carrying else None,
-                )
+            try:
+                self._store(session, self._run, recording)
+            except PacelineError as error:
+                console.err(f"{error}\nwhat this run recorded is lost: its tests run again")
+
+    def _store(self, session: pytest.Session, run: Run, recording: Recording) -> None:
+        complete, partial = self._collected_files(session.config)
+        handed = handover.read(self._folder)
+        with self.watch.aside(), self.tracer.aside():
+            run.finish(
+                recording,
+                {**self._declared, **handed.declared},
+                complete,
+                partial,
+                self.reasons.keys() - self._measured_anew,
+                again=self._held_back,
+                collected_all=collects_all(session),
+                coverage=self._carrying.measurement() if self._carrying else None,
+            )
 
     def _hand_over(self, recording: Recording) -> None:
         self.recorder.active = False
@@ -394,9 +408,10 @@ def begin(early_config: pytest.Config) -> None:
     everything runs, and that is said.
     Raises pytest.UsageError if coverage's core cannot tell tests apart.
     """
-    why_not = obstacle(early_config.rootpath)
+    why_not = obstacle(early_config)
     if why_not:
-        console.err(f"warning: {why_not}: nothing is recorded or left out, every test runs")
+        if "PYTEST_XDIST_WORKER" not in os.environ:
+            console.err(f"warning: {why_not}: nothing is recorded or left out, every test runs")
         return
     if sys.version_info >= (3, 14):
         # The default core there reports a line to the first test that reaches it only.

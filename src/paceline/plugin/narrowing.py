@@ -20,6 +20,8 @@ def is_narrowed(config: pytest.Config) -> bool:
     chosen = ("keyword", "lf", "deselect", "stepwise")
     if os.environ.get("PYTEST_ADDOPTS"):
         return True  # what stands there holds for this run only
+    if getattr(option, "splits", None) and not option.paceline_result:
+        return True  # pytest-split divides what is collected: the same in every part
     return any(getattr(option, name, None) for name in chosen) or any(
         _MARKS.match(argument) for argument in map(str, config.invocation_params.args)
     )

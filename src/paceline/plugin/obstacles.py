@@ -1,18 +1,49 @@
-"""Why a run cannot record: tools of an unknown version, or a place that cannot be written."""
+"""Why a run cannot record: unknown tools, a place that cannot be written, other measuring."""
 
 from __future__ import annotations
 
 import os
+import sys
 from importlib import metadata
 from pathlib import Path
+
+import pytest
 
 #: The major versions whose insides the recording was written for.
 _KNOWN = {"pytest-testmon": "2", "coverage": "7"}
 
 
-def obstacle(root: Path) -> str:
-    """Return what keeps a run in the project at `root` from recording, "" if nothing does."""
-    return _unknown_tools() or _unwritable(root)
+#: Tells the workers of a run that cannot record that they cannot either.
+_VARIABLE = "PACELINE_IMPACT_OBSTACLE"
+
+
+def obstacle(config: pytest.Config) -> str:
+    """Return what keeps this run from recording, "" if nothing does."""
+    if "PYTEST_XDIST_WORKER" in os.environ and _VARIABLE in os.environ:
+        return os.environ[_VARIABLE]
+    found = _measured_from_outside() or _unknown_tools() or _unwritable(config.rootpath)
+    if found:
+        os.environ[_VARIABLE] = found
+        config.add_cleanup(_forget)
+    return found
+
+
+def _forget() -> None:
+    os.environ.pop(_VARIABLE, None)
+
+
+def _measured_from_outside() -> str:
+    """Return what is in the way where coverage measures pytest itself, as `coverage run` does.
+
+    It would measure only what is not left out, and nothing would say what that lacks. A run that
+    is measured because a measured test started it has no report of its own.
+    """
+    coverage = sys.modules.get("coverage")
+    if coverage is None or coverage.Coverage.current() is None:
+        return ""
+    if coverage.Coverage.current() is getattr(coverage.process_startup, "coverage", None):
+        return ""
+    return "coverage measures this run from outside, use pytest --cov"
 
 
 def _unknown_tools() -> str:

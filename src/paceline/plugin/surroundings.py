@@ -12,7 +12,7 @@ _HARMLESS = frozenset(
         "no_summary", "tbstyle", "showlocals", "color", "code_highlight", "reportchars",
         "xmlpath", "junitprefix", "durations", "durations_min", "durations_path", "cacheclear",
         "cacheshow", "last_failed_no_failures", "capture", "collectonly", "deselect", "ignore",
-        "ignore_glob", "fold_skipped", "fulltrace", "force_short_summary", "show_capture",
+        "ignore_glob", "fold_skipped", "fulltrace", "force_short_summary", "showcapture",
         "numprocesses", "maxprocesses", "tx", "dist", "distload", "px", "maxworkerrestart",
         "rsyncdir", "rsyncignore", "testrunuid", "looponfail", "loadscopereorder", "usepdb",
         "usepdb_cls", "trace", "help", "version", "debug", "basetemp", "rootdir", "pastebin",
@@ -20,7 +20,7 @@ _HARMLESS = frozenset(
         "setupplan", "setupshow", "setuponly", "no-testmon", "tmnet", "splits",
         "group", "store_durations", "clean_durations", "splitting_algorithm", "reruns",
         "reruns_delay", "only_rerun", "rerun_except", "xmlpath", "exitfirst", "xfail_tb",
-        "environment_expression", "verbosity_test_cases",
+        "environment_expression", "verbosity_test_cases", "continue_on_collection_errors",
     )
 )  # fmt: skip
 _HARMLESS_PREFIXES = (

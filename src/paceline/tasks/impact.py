@@ -6,16 +6,18 @@ import json as jsonlib
 import os
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from paceline import console, environment, process, store, testrun
 from paceline.config.loading import load
-from paceline.config.model import Group
+from paceline.config.model import Config, Group
 from paceline.errors import UsageError
 from paceline.impact import merging, status
 from paceline.impact.explanation import Explanation, explain
 from paceline.impact.records import UNKNOWN_TESTS, Store
 from paceline.impact.run import AUDIT_FILE, records_file
 from paceline.impact.status import Status
+from paceline.prepush import grouptests
 
 #: Reasons shown for each test.
 _REASONS = 3
@@ -96,36 +98,58 @@ def run_audit(root: Path, json: bool) -> int:
     """Run every test and report those that failed although selection would have left them out."""
     config = load(root)
     store.ignored_by_git(config.state)
-    report = root / AUDIT_FILE
+    compared = 0
     escapes: dict[str, list[str]] = {}
     codes = []
     for group in config.groups:
-        report.unlink(missing_ok=True)
-        version = config.python[0] if config.python else None
-        ready = environment.tests(config, version)
-        options = [*testrun.common_options(config, group), "--impact-noselect", "--no-cov"]
-        command = [str(ready.python), "-m", "pytest", *options, *group.paths]
-        variables = {**ready.variables, **testrun.fixed_hash_seed()}
-        codes.append(process.stream(command, cwd=root, env=variables))
-        escapes.update(_read_audit(report, group))
+        codes.append(_run_whole(config, group))
+        count, found = _read_audit(config, group)
+        compared += count
+        escapes.update(found)
     if json:
-        console.out(jsonlib.dumps({"escapes": escapes}, indent=1, sort_keys=True))
-    elif escapes:
-        for test, changed in sorted(escapes.items()):
-            console.out(f"escape: {test} failed, and selection would have left it out")
-            console.out(
-                f"        changed, and not in its record: {', '.join(changed) or 'nothing'}"
-            )
+        data = {"compared": compared, "escapes": escapes}
+        console.out(jsonlib.dumps(data, indent=1, sort_keys=True))
     else:
-        console.out("no escape: every failing test would have been selected")
+        _print_audit(compared, escapes)
     return 1 if escapes or any(codes) else 0
 
 
-def _read_audit(report: Path, group: Group) -> dict[str, list[str]]:
-    data = store.read_json(report, "audit")
-    if not isinstance(data, dict) or not isinstance(data.get("escapes"), dict):
-        return {f"tests-{group.name}": ["the run left no audit"]}
-    return {str(test): list(changed) for test, changed in data["escapes"].items()}
+def _run_whole(config: Config, group: Group) -> int:
+    """Run and record every test of the group as `invoke prepush` does; return the exit code."""
+    (config.root / AUDIT_FILE).unlink(missing_ok=True)
+    ready = environment.tests(config, config.python[0] if config.python else None)
+    options = [*testrun.common_options(config, group), "--impact-noselect", "--no-cov"]
+    command = [str(ready.python), "-m", "pytest", *options, *group.paths]
+    variables = {
+        **ready.variables,
+        **testrun.fixed_hash_seed(),
+        **grouptests.record_variables(config, group),
+    }
+    return process.stream(command, cwd=config.root, env=variables)
+
+
+def _read_audit(config: Config, group: Group) -> tuple[int, dict[str, list[str]]]:
+    data: Any = store.read_json(config.root / AUDIT_FILE, "audit")
+    try:
+        escapes = {str(test): list(changes) for test, changes in data["escapes"].items()}
+        return int(data["compared"]), escapes
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return 0, {f"tests-{group.name}": ["the run left no audit"]}
+
+
+def _print_audit(compared: int, escapes: dict[str, list[str]]) -> None:
+    for test, changes in sorted(escapes.items()):
+        console.out(f"escape: {test} failed, and selection would have left it out")
+        console.out("  changed since, and not in its record:")
+        for change in changes or ["nothing that any record knows"]:
+            console.out(f"    {change}")
+    if not compared and not escapes:
+        console.out(
+            "nothing to compare: selection would have left out no test that ran;"
+            " what ran now is recorded for the next time"
+        )
+    elif not escapes:
+        console.out(f"no escape: selection would have left out {compared} tests, and all passed")
 
 
 def run_merge(root: Path, folders: list[str]) -> None:

@@ -2,28 +2,53 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from paceline.plugin.obstacles import obstacle
 
 
-def test_a_place_that_can_be_written_is_no_obstacle(tmp_path: Path) -> None:
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """What a run in `tmp_path` is told by, but for what it was told by an outer run."""
+    monkeypatch.delenv("PACELINE_IMPACT_OBSTACLE", raising=False)
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+    with contextlib.ExitStack() as at_the_end:
+        yield SimpleNamespace(rootpath=tmp_path, add_cleanup=at_the_end.callback)
+
+
+def test_a_place_that_can_be_written_is_no_obstacle(config: Any) -> None:
     """The folder of the records need not be there."""
-    assert obstacle(tmp_path) == ""
+    assert obstacle(config) == ""
 
 
-def test_a_place_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_place_that_cannot_be_written(config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Root may write everywhere, so that the system's answer is made up here."""
-    (tmp_path / ".testmondata").touch()
+    (config.rootpath / ".testmondata").touch()
     monkeypatch.setattr(os, "access", lambda path, _: Path(path).name != ".testmondata")
-    assert obstacle(tmp_path) == f"{tmp_path / '.testmondata'} cannot be written"
+    assert obstacle(config) == f"{config.rootpath / '.testmondata'} cannot be written"
 
 
-def test_an_unknown_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_tool(config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A version that the recording was not written for is named."""
     monkeypatch.setattr(metadata, "version", lambda _: "99.1")
-    assert obstacle(tmp_path) == "pytest-testmon 99.1 is not known to this version of Paceline"
+    assert obstacle(config) == "pytest-testmon 99.1 is not known to this version of Paceline"
+
+
+def test_the_workers_of_a_run_have_its_obstacle(
+    config: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the run could not see past, such as another measurement, its workers do not see."""
+    with monkeypatch.context() as patched:
+        patched.setattr(metadata, "version", lambda _: "99.1")
+        found = obstacle(config)
+    assert obstacle(config) == ""
+    monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw0")
+    assert obstacle(config) == found != ""
