@@ -17,13 +17,13 @@ SEES_LINES = frozenset(
     )
 )  # fmt: skip
 
-#: What code mentions that looks at source text or code objects, of whatever function.
+#: What code mentions that looks at code objects, of whatever function. What looks at source text,
+#: as inspect.getsource does, asks linecache for the file, and the watch sees that.
 SEES_TEXTS = frozenset(
     (
         "co_firstlineno", "co_lines", "co_linetable", "co_lnotab", "co_positions", "co_code",
         "co_consts", "co_names", "co_varnames", "co_nlocals", "co_stacksize", "co_freevars",
-        "co_cellvars", SHOWN_CODE, "getsource",
-        "getsourcelines", "getsourcefile", "findsource", "getlineno", "dis",
+        "co_cellvars", SHOWN_CODE, "getlineno", "dis",
     )
 )  # fmt: skip
 
