@@ -21,9 +21,13 @@ _READS_DOCSTRINGS = re.compile(
 #: What people read: a tool that it names reads no docstrings when tests run.
 _PROSE = (".md", ".rst", ".txt", "docs/conf.py")
 
-#: Words by which code looks through a namespace, where every new name may count.
+#: Words by which code looks through a namespace, or for a name that it makes up, where every new
+#: name may count; libraries that do so with what they are given.
 _ENUMERATES = re.compile(
-    rb"\b(dir|vars|globals|locals|getmembers|eval|exec)\s*\(|__dict__|import\s+\*|__getattr__"
+    rb"\b(dir|vars|globals|locals|getmembers|eval|exec|attrgetter|methodcaller)\s*\("
+    rb"|__dict__|import\s+\*|__getattr__"
+    rb"|\b[gs]etattr\s*\((?:[^,()]|\([^()]*\))*,(?!\s*r?['\"][^'\"]*['\"]\s*[,)])"
+    rb"|\b(import|from)\s+(cmd|fire|xmlrpc)\b"
 )
 
 

@@ -38,6 +38,9 @@ _CONFIGURED: Final = (
     threading.Semaphore, threading.Condition, threading.Barrier, threading.Timer,
 )  # fmt: skip
 
+#: pytest's class around a fixture's function, which may have a cache or a closure.
+_FIXTURE: Final = "FixtureFunctionDefinition"
+
 #: Names that Python and test tools give to modules and classes.
 _PYTHONS_OWN: Final = frozenset(
     (
@@ -241,7 +244,8 @@ class Explorer:
         own = self._is_own(type(value))
         if not own:
             kept = (type(value).__module__ or "").startswith(BOOKKEEPING)
-            if kept and not issubclass(type(value), _CONFIGURED):
+            leads_on = type(value).__name__ == _FIXTURE or issubclass(type(value), _CONFIGURED)
+            if kept and not leads_on:
                 return None
             steps = min(steps, FOREIGN_DEPTH)
         top = top and own

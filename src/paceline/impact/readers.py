@@ -238,6 +238,7 @@ READERS: Final[dict[type, Reader]] = {
     array: lambda arrays: [one.tobytes() for one in arrays],
     threading.Event: lambda events: [one.is_set() for one in events],
     type(threading.Lock()): lambda locks: [one.locked() for one in locks],
+    type(threading.RLock()): lambda locks: list(map(repr, locks)),  # owner and count
     logging.Logger: settings_of_loggers,
     random.Random: lambda sources: [hash(one.getstate()) for one in sources],
     type(functools.lru_cache(len)): _misses,
