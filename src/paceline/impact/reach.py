@@ -12,14 +12,15 @@ import sys
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from gc import get_referents
+from itertools import chain
 from operator import itemgetter
 from types import FunctionType, ModuleType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from paceline.impact import readers
-from paceline.impact.readers import CONTAINERS, OPAQUE, READERS, WRAPPERS, Reader, Reading
+from paceline.impact.readers import CONTAINERS, OPAQUE, PLAIN, READERS, WRAPPERS, Reader, Reading
 
 #: Steps from a global or an attribute of one: its items, their attributes ...
 DEPTH: Final = 3
@@ -105,8 +106,7 @@ class Look:
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """An object that is looked into, the labels its members get, and the steps that are left.
 
     `names` has its members by name where it is a namespace: they get labels of their own.
@@ -133,7 +133,7 @@ class Explorer:
         """Return what can be reached from `root` now."""
         levels: list[Level] = []
         prints: defaultdict[Label, list[object]] = defaultdict(list)
-        seen: set[tuple[Label, int]] = set()
+        seen: defaultdict[Label, set[int]] = defaultdict(set)
         entries = [root]
         while entries:
             level, entries = self._look_at(entries, prints, seen)
@@ -144,33 +144,40 @@ class Explorer:
         self,
         entries: list[Entry],
         prints: defaultdict[Label, list[object]],
-        seen: set[tuple[Label, int]],
+        seen: defaultdict[Label, set[int]],
     ) -> tuple[Level, list[Entry]]:
         """Return one level, and what to look into at the next; add to the prints."""
-        level = Level(readers.identities(get_referents(*[entry.value for entry in entries])))
+        referents = [get_referents(entry.value) for entry in entries]
+        level = Level(readers.identities([*chain.from_iterable(referents)]))
+        every = readers.addresses(level.identities)
         below: dict[tuple[int, int], Entry] = {}
         place = -1
-        for entry in entries:
-            found = get_referents(entry.value)
+        for entry, found in zip(entries, referents, strict=True):
             named = _named(entry, prints)
             noted = readers.notes_of_copying(entry.value)
             if named is None:
-                told = (value for value in found if noted is None or value is not noted)
-                shown = list(map(readers.printed, told))
+                start = place + 1
+                shown = [
+                    (type(value), value) if type(value) in PLAIN else identity
+                    for value, identity in zip(
+                        found, every[start : start + len(found)], strict=True
+                    )
+                    if noted is None or value is not noted
+                ]
                 for label in entry.labels:
                     prints[label] += shown
-            for value, identity in zip(
-                found, readers.addresses(readers.identities(found)), strict=True
-            ):
+            for value in found:
                 place += 1
+                identity = every[place]
                 if type(value) in OPAQUE or (value is noted and noted is not None):
                     continue
                 labels = entry.labels if named is None else named.get(identity, _NONE)
-                fresh = frozenset([label for label in labels if (label, identity) not in seen])
+                fresh = _fresh(labels, identity, seen)
                 way = self._follow(value, identity, fresh, entry) if fresh else None
                 if way is None:
                     continue
-                seen.update((label, identity) for label in fresh)
+                for label in fresh:
+                    seen[label].add(identity)
                 if isinstance(way, Entry):
                     _join(below, identity, way, level, place)
                 else:
@@ -348,7 +355,17 @@ def _join(
         key = key if known is None else (identity, -place)
         below[key] = way
     else:
-        below[key] = replace(known, labels=known.labels | way.labels)
+        below[key] = known._replace(labels=known.labels | way.labels)
+
+
+def _fresh(
+    labels: frozenset[Label], identity: int, seen: Mapping[Label, set[int]]
+) -> frozenset[Label]:
+    """Return the labels under which the object was not seen yet."""
+    if len(labels) == 1:  # as nearly always: no need for another set
+        (label,) = labels
+        return _NONE if label in seen and identity in seen[label] else labels
+    return frozenset([label for label in labels if identity not in seen.get(label, ())])
 
 
 def _named(
@@ -359,15 +376,19 @@ def _named(
         return None
     named: dict[int, frozenset[Label]] = {}
     module = entry.names.get("__name__") if entry.labels == _ROOT else None
-    for name, value in list(entry.names.items()):
+    items = list(entry.names.items())
+    # Not by `id`: see `readers.identities`.
+    addresses = readers.addresses(readers.identities([value for _, value in items]))
+    for (name, value), identity in zip(items, addresses, strict=True):
         # Imports set submodules as attributes; dunder names are Python's own.
         if name in _PYTHONS_OWN or type(value) is ModuleType:
             continue
         labels = frozenset(label | {name} for label in entry.labels)
+        shown = (type(value), value) if type(value) in PLAIN else identity
         for label in labels:
-            prints[label].append(readers.printed(value))
+            prints[label].append(shown)
         if module is None or not _is_found_elsewhere(value, module):
-            named[id(value)] = named.get(id(value), _NONE) | labels
+            named[identity] = named.get(identity, _NONE) | labels
     return named
 
 

@@ -49,6 +49,8 @@ def look_again_at_missing_files(data: Any) -> None:
     original, tree = data.get_tests_fingerprints, data.source_tree
 
     def is_there(name: str) -> bool:
+        if tree.cache.get(name) is not None:
+            return True
         # One in an archive cannot even be looked for.
         return os.path.exists(os.path.join(data.rootdir, name)) and tree.get_file(name) is not None
 
