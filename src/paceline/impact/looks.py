@@ -27,6 +27,9 @@ SEES_TEXTS = frozenset(
     )
 )  # fmt: skip
 
+#: What code mentions that looks at docstrings, of whatever object.
+SEES_DOCSTRINGS = ("__doc__", "getdoc", "shortDescription")
+
 
 @dataclass(frozen=True, slots=True)
 class Looks:

@@ -13,11 +13,12 @@ from pathlib import Path
 from paceline.impact import inputs, source
 from paceline.impact.recorder import Need
 
-#: Words by which code reads docstrings, or hands them to something that does.
-_READS_DOCSTRINGS = re.compile(
-    rb"__doc__|getdoc|shortDescription|doctest|pydoc|docopt|\bhelp\("
-    rb"|\b(fire|typer|plac|clize|sphinx)\b|\b(import|from)\s+(cmd|fastapi|xmlrpc)\b"
+#: Words by which code hands docstrings to a library that reads them, and by which other files do.
+_DOCSTRINGS_IN_CODE = re.compile(
+    rb"\bhelp\(|\b(docopt|doctest|pydoc)\b"
+    rb"|\b(import|from)\s+(clize|cmd|fastapi|fire|plac|sphinx|typer|xmlrpc)\b"
 )
+_DOCSTRINGS_IN_TEXTS = re.compile(rb"__doc__|getdoc|pydoc")
 #: What people read: a tool that it names reads no docstrings when tests run.
 _PROSE = (".md", ".rst", ".txt", "docs/conf.py")
 
@@ -84,9 +85,12 @@ class Project:
 
     @cached_property
     def docstrings_count(self) -> bool:
-        """Whether any file of the project reads docstrings."""
-        texts = (text for path, text in self.texts.items() if not path.endswith(_PROSE))
-        return any(map(_READS_DOCSTRINGS.search, texts))
+        """Whether something may read docstrings that is no code of the project."""
+        return any(
+            (_DOCSTRINGS_IN_CODE if path.endswith(".py") else _DOCSTRINGS_IN_TEXTS).search(text)
+            for path, text in self.texts.items()
+            if not path.endswith(_PROSE)
+        )
 
     def is_unused(self, name: str, home: str) -> bool:
         """Return whether nothing can notice that the plain function `name` of `home` exists."""

@@ -14,6 +14,7 @@ from functools import cached_property
 
 from paceline.impact import inputs, source
 from paceline.impact.links import import_places, own_parts, reachable
+from paceline.impact.looks import SEES_DOCSTRINGS
 from paceline.impact.project import Project
 from paceline.impact.recorder import Kind, Need
 from paceline.impact.records import NEVER_RUN, NeedRecord, Records, SegmentRecord, SourceRecord
@@ -62,12 +63,14 @@ class Selector:
         reasons = self._reasons_by_segment()
         reasons = self._spread(reasons)
         new_modules = self._new_module_reasons()
+        docstrings = self._docstring_reasons()
         selected: dict[str, tuple[str, ...]] = {}
         never_run: set[str] = set()
         for name, test in self._records.tests.items():
             found = [*reasons.get(test.segment, {}), *self._moved(test.segment)]
             if name in new_modules:
                 found.append(new_modules[name])
+            found += docstrings.get(name, ())
             if test.status == "failed":
                 found.insert(0, "failed last time")
             elif test.status not in ("passed", NEVER_RUN):
@@ -96,6 +99,45 @@ class Selector:
                 if bits & moved.get(item, 0)
             ]
         return list(dict.fromkeys(found))
+
+    def _docstring_reasons(self) -> dict[str, list[str]]:
+        """Return the changed docstrings that tests build on whose code looks at docstrings."""
+        changed: dict[int, str] = {}
+        for number, item in self._records.sources.items():
+            if self._project.value(Need.CONTENT, item.path) != item.sha and item.source:
+                new = self._project.parsed(item.path)
+                if new is not None and new.docstrings != item.source.docstrings:
+                    changed[number] = f"a docstring in {item.path} changed"
+        if not changed:
+            return {}
+        segments = self._records.segments
+        found: dict[str, list[str]] = {}
+        for name, test in self._records.tests.items():
+            reached = reachable([test.segment], segments, self._imports)
+            if any(map(self._looks_at_docstrings, reached)):
+                code = {item for number in reached for item in segments[number].code}
+                found[name] = [changed[item] for item in sorted(code & changed.keys())]
+        return found
+
+    def _looks_at_docstrings(self, number: int) -> bool:
+        segment = self._records.segments[number]
+        needs = map(self._records.needs.get, segment.needs)
+        return any(
+            bits & self._docstring_readers.get(item, 0) for item, bits in segment.code.items()
+        ) or any(need and need.need is Need.NAME and need.name in SEES_DOCSTRINGS for need in needs)
+
+    @cached_property
+    def _docstring_readers(self) -> dict[int, int]:
+        """The blocks of recorded file versions that look at docstrings, as bits."""
+        return {
+            number: sum(
+                1 << index
+                for index, block in enumerate(item.source.blocks)
+                if any(word in name for name in block.names for word in SEES_DOCSTRINGS)
+            )
+            for number, item in self._records.sources.items()
+            if item.source
+        }
 
     @cached_property
     def _moved_blocks(self) -> dict[int, int]:

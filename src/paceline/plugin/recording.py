@@ -124,6 +124,8 @@ class SegmentHooks:
         segment = self._tests.get(item.nodeid)
         if segment is None:
             segment = self._tests[item.nodeid] = Segment(Kind.TEST, item.nodeid)
+        if hasattr(item, "dtest"):  # the examples in a docstring
+            segment.needs.add((Need.NAME, "__doc__"))
         self._order[item.nodeid] = len(self._order) + 1
         self._link(segment, item)
         with self._recorder.inside(segment):
