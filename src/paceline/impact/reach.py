@@ -11,7 +11,7 @@ import logging
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from gc import get_referents
 from itertools import chain
@@ -57,7 +57,7 @@ _PYTHONS_OWN: Final = frozenset(
 #: The names by which code gets at an object: of the global, and of the attribute.
 Label = frozenset[str]
 #: The label of a module's globals, to which each adds its name.
-_ROOT: Final = frozenset((Label(),))
+ROOT: Final = frozenset((Label(),))
 _NONE: Final = frozenset[Label]()
 
 #: Takes the objects at certain places out of a list.
@@ -215,7 +215,7 @@ class Explorer:
             reader = readers.container_reader(value)
             if reader is not None or kind in CONTAINERS:
                 return reader or Entry(value, labels, entry.steps - 1)
-        top = entry.names is not None and entry.labels == _ROOT
+        top = entry.names is not None and entry.labels == ROOT
         if issubclass(kind, type):
             return self._into_class(value, labels, entry.steps - 1, top=top)
         return self._into_object(value, labels, entry.steps - 1, top=top)
@@ -272,48 +272,6 @@ class Explorer:
             path = getattr(module, "__file__", None)
             known = self._own_types[kind] = isinstance(path, str) and self._counts(path)
         return known
-
-
-def of_module(module: ModuleType) -> Entry:
-    """Return the entry whose members are the globals of `module`."""
-    return Entry(module.__dict__, _ROOT, DEPTH + 1, module.__dict__)
-
-
-def of_part(module: ModuleType, names: Collection[str]) -> Entry:
-    """Return the entry of those globals of `module` that are there."""
-    globals_, kept = module.__dict__, ("__name__", *names)
-    return _of_names({name: globals_[name] for name in kept if name in globals_})
-
-
-def of_rest(module: ModuleType, names: Collection[str]) -> Entry:
-    """Return the entry of all other globals of `module`."""
-    return _of_names({name: one for name, one in module.__dict__.items() if name not in names})
-
-
-def _of_names(names: dict[str, Any]) -> Entry:
-    return Entry(list(names.values()), _ROOT, DEPTH + 1, names)
-
-
-def parts(look: Look, names: Collection[str], largest: int) -> list[list[str]]:
-    """Divide the globals of a module so that each part leads to about `largest` objects."""
-    sizes = dict.fromkeys(names, 0)
-    for label, prints in look.prints.items():
-        for name in label & sizes.keys():
-            sizes[name] += len(prints)
-    found: list[list[str]] = []
-    left = 0
-    for name, size in sizes.items():
-        if not found or size > left:
-            found.append([])
-            left = largest
-        found[-1].append(name)
-        left -= size
-    return found
-
-
-def of_fixture(name: str, root: list[object]) -> Entry:
-    """Return the entry of a fixture's value, which is the one item of `root`."""
-    return Entry(root, frozenset((Label((name,)),)), DEPTH + 1)
 
 
 def together(looks: Sequence[Look]) -> Look:
@@ -375,7 +333,7 @@ def _named(
     if entry.names is None:
         return None
     named: dict[int, frozenset[Label]] = {}
-    module = entry.names.get("__name__") if entry.labels == _ROOT else None
+    module = entry.names.get("__name__") if entry.labels == ROOT else None
     items = list(entry.names.items())
     # Not by `id`: see `readers.identities`.
     addresses = readers.addresses(readers.identities([value for _, value in items]))

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from paceline.impact import inputs, source
-from paceline.impact.links import import_places, own_parts, reachable
-from paceline.impact.looks import SEES_DOCSTRINGS
+from paceline.impact.links import import_places, reachable
+from paceline.impact.newfiles import NewFiles
 from paceline.impact.project import Project
-from paceline.impact.recorder import Kind, Need
-from paceline.impact.records import NEVER_RUN, NeedRecord, Records, SegmentRecord, SourceRecord
+from paceline.impact.recorder import Need
+from paceline.impact.records import NEVER_RUN, NeedRecord, Records, SourceRecord
+from paceline.impact.texts import Texts
 
 #: What to say of an input that is not what it was; of a file more can be said.
 _CHANGED = {
@@ -55,6 +56,8 @@ class Selector:
         self._records = records
         self._project = project
         self._imports = import_places(records.segments)
+        self._texts = Texts(records, project, self._need_reason)
+        self.new_files = NewFiles(records, project)
         paths = {item.path for item in records.sources.values()}
         project.outside |= frozenset(filter(os.path.isabs, paths))
 
@@ -62,12 +65,12 @@ class Selector:
         """Return what has to run, of all tests that there are records of."""
         reasons = self._reasons_by_segment()
         reasons = self._spread(reasons)
-        new_modules = self._new_module_reasons()
-        docstrings = self._docstring_reasons()
+        new_modules = self.new_files.reasons()
+        docstrings = self._texts.docstrings()
         selected: dict[str, tuple[str, ...]] = {}
         never_run: set[str] = set()
         for name, test in self._records.tests.items():
-            found = [*reasons.get(test.segment, {}), *self._moved(test.segment)]
+            found = [*reasons.get(test.segment, {}), *self._texts.moved(test.segment)]
             if name in new_modules:
                 found.append(new_modules[name])
             found += docstrings.get(name, ())
@@ -83,83 +86,6 @@ class Selector:
                 never_run.add(name)
         unaffected = self._records.tests.keys() - selected.keys() - never_run
         return Selection(selected, frozenset(unaffected), frozenset(never_run))
-
-    def _moved(self, number: int) -> list[str]:
-        """Return what changed in the text or the lines of code that the test looks at."""
-        segment = self._records.segments.get(number)
-        if segment is None:
-            return []
-        found = [self._position_reasons[n] for n in segment.needs if n in self._position_reasons]
-        if segment.sees_lines:
-            moved = self._moved_blocks
-            found += [
-                f"lines that it runs in {self._records.sources[item].path} are not as they were"
-                for part in own_parts(number, self._records.segments)
-                for item, bits in part.code.items()
-                if bits & moved.get(item, 0)
-            ]
-        return list(dict.fromkeys(found))
-
-    def _docstring_reasons(self) -> dict[str, list[str]]:
-        """Return the changed docstrings that tests build on whose code looks at docstrings."""
-        changed: dict[int, str] = {}
-        for number, item in self._records.sources.items():
-            if self._project.value(Need.CONTENT, item.path) != item.sha and item.source:
-                new = self._project.parsed(item.path)
-                if new is not None and new.docstrings != item.source.docstrings:
-                    changed[number] = f"a docstring in {item.path} changed"
-        if not changed:
-            return {}
-        segments = self._records.segments
-        found: dict[str, list[str]] = {}
-        for name, test in self._records.tests.items():
-            reached = reachable([test.segment], segments, self._imports)
-            if any(map(self._looks_at_docstrings, reached)):
-                code = {item for number in reached for item in segments[number].code}
-                found[name] = [changed[item] for item in sorted(code & changed.keys())]
-        return found
-
-    def _looks_at_docstrings(self, number: int) -> bool:
-        segment = self._records.segments[number]
-        needs = map(self._records.needs.get, segment.needs)
-        return any(
-            bits & self._docstring_readers.get(item, 0) for item, bits in segment.code.items()
-        ) or any(need and need.need is Need.NAME and need.name in SEES_DOCSTRINGS for need in needs)
-
-    @cached_property
-    def _docstring_readers(self) -> dict[int, int]:
-        """The blocks of recorded file versions that look at docstrings, as bits."""
-        return {
-            number: sum(
-                1 << index
-                for index, block in enumerate(item.source.blocks)
-                if any(word in name for name in block.names for word in SEES_DOCSTRINGS)
-            )
-            for number, item in self._records.sources.items()
-            if item.source
-        }
-
-    @cached_property
-    def _moved_blocks(self) -> dict[int, int]:
-        """The blocks of recorded file versions whose lines are not as they were, as bits."""
-        found: dict[int, int] = {}
-        for number, item in self._records.sources.items():
-            if self._project.value(Need.CONTENT, item.path) == item.sha or item.source is None:
-                continue
-            new = self._project.parsed(item.path)
-            now = {block.name: block.layout for block in new.blocks} if new else {}
-            for index, block in enumerate(item.source.blocks):
-                if now.get(block.name) != block.layout:
-                    found[number] = found.get(number, 0) | 1 << index
-        return found
-
-    @cached_property
-    def _position_reasons(self) -> dict[int, str]:
-        return {
-            number: reason
-            for number, need in self._records.needs.items()
-            if need.need is Need.POSITIONS and (reason := self._need_reason(need))
-        }
 
     def overrules(self, test: str) -> bool:
         """Return whether testmon's wish to run an unaffected test can be set aside.
@@ -288,26 +214,6 @@ class Selector:
             for name in old.functions.keys() ^ new.functions.keys()
         )
 
-    def _new_module_reasons(self) -> dict[str, str]:
-        """Return the tests for which a file that is new since their run may be imported now."""
-        news = {
-            number: new
-            for number, segment in self._records.segments.items()
-            if segment.kind is Kind.SESSION and (new := self._new_modules(segment))
-        }
-        if not news:
-            return {}
-        found: dict[str, str] = {}
-        for name, test in self._records.tests.items():
-            reached = reachable([test.segment], self._records.segments, self._imports)
-            asked: set[str] | None = None
-            for session in reached & news.keys():
-                asked = asked or {part for number in reached for part in self._parts(number)}
-                for path in news[session]:
-                    if reason := _new_file_reason(path, name, asked):
-                        found[name] = reason
-        return found
-
     def is_as_recorded(self, path: str) -> bool:
         """Return whether the file at `path` has a recorded content: it holds no new test."""
         now = self._project.value(Need.CONTENT, path)
@@ -331,86 +237,6 @@ class Selector:
             {
                 *told,
                 *(f"{path} changed where no test ran it" for path in silent),
-                *(f"{path} is new, or has new functions" for path in self.unseen_files()),
+                *(f"{path} is new, or has new functions" for path in self.new_files.with_tests()),
             }
         )
-
-    def unseen_files(self) -> list[str]:
-        """Return the files that may hold tests which no run has seen: new, or with new functions.
-
-        A new function alone is no reason to run the other tests of a file.
-        """
-        new = set(inputs.files(self._project.root)) - self._records.files
-        holders = {name.partition("::")[0] for name in self._records.tests}
-        return sorted(new.union(filter(self._has_new_functions, holders)))
-
-    def _has_new_functions(self, path: str) -> bool:
-        """Return whether a test file has a plain function that it had not when last imported."""
-        if not path.endswith(source.SUFFIXES):
-            return False  # what it holds goes by its content
-        segment = self._records.segments.get(self._imports.get(path, 0))
-        imported = [self._records.sources.get(item) for item in segment.code] if segment else []
-        known = [item for item in imported if item is not None and item.path == path]
-        now = self._project.value(Need.CONTENT, path)
-        if known and all(item.sha == now for item in known):
-            return False
-        if not known:
-            return True  # one outside the root, or behind a link
-        new = self._project.parsed(path)
-        if new is None:
-            return False  # gone or broken: all its tests are affected
-        had = [item.source.functions.keys() if item.source else set() for item in known]
-        return any(not new.functions.keys() <= names for names in had)
-
-    def _new_modules(self, session: SegmentRecord) -> list[str]:
-        """Return the new modules, and with a slash at the end new folders, which are packages."""
-        recorded = self._recorded_files(session)
-        if not recorded:
-            return []
-        new = [name for name in inputs.files(self._project.root) if name not in recorded]
-        folders = {above for name in recorded for above in _folders(name)}
-        made = {above for name in new for above in _folders(name)} - folders
-        # The __init__ of a new package matters to those alone who may import that.
-        modules = [
-            name
-            for name in new
-            if name.endswith(inputs.MODULE_SUFFIXES)
-            and not (name.endswith("/__init__.py") and name.removesuffix("__init__.py") in made)
-        ]
-        return [*modules, *sorted(made)]
-
-    def _recorded_files(self, session: SegmentRecord) -> set[str]:
-        return {
-            path
-            for number in session.needs
-            if (need := self._records.needs.get(number)) and need.need is Need.FILES
-            for path in need.value.split("\n")
-        }
-
-    def _parts(self, number: int) -> set[str]:
-        segment = self._records.segments[number]
-        return {part for name in segment.modules | segment.missing for part in name.split(".")}
-
-
-def _folders(path: str) -> list[str]:
-    """Return all folders above the file at `path`, each with a slash at its end."""
-    parts = path.split("/")[:-1]
-    return ["/".join(parts[: length + 1]) + "/" for length in range(len(parts))]
-
-
-def _new_file_reason(path: str, test: str, imported: set[str]) -> str:
-    """Return why the new file or folder at `path` may change `test`, or ""."""
-    if path.endswith("/"):
-        name = path.rstrip("/").rpartition("/")[2]
-        return f"new folder {path} may be what `import {name}` finds" if name in imported else ""
-    folder, _, name = path.rpartition("/")
-    stem = name.partition(".")[0]
-    if name == "conftest.py":
-        return f"new file {path}" if not folder or test.startswith(f"{folder}/") else ""
-    if stem == "__init__":
-        return f"new file {path} makes a package"
-    above = folder.rpartition("/")[2]
-    for part in (stem, "" if above == "tests" else above):
-        if part and part in imported:
-            return f"new file {path} may be what `import {part}` finds"
-    return ""

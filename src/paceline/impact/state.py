@@ -16,19 +16,9 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from paceline.impact import surroundings
-from paceline.impact.reach import (
-    Entry,
-    Explorer,
-    Label,
-    Look,
-    of_fixture,
-    of_module,
-    of_part,
-    of_rest,
-    parts,
-    together,
-)
+from paceline.impact.reach import Entry, Explorer, Label, Look, together
 from paceline.impact.readers import identities
+from paceline.impact.roots import of_fixture, of_module, of_part, of_rest, parts
 
 #: Larger modules are looked at in parts, so that a change of one does not cost a look at all.
 _LARGEST = 500

@@ -53,7 +53,9 @@ def ask(
         return Status("Python, a package or an option is not what it was")
     selector = Selector(known, Project(root, environ))
     selection = selector.select()
-    return Status("", selection.reasons, selection.unaffected, tuple(selector.unseen_files()))
+    return Status(
+        "", selection.reasons, selection.unaffected, tuple(selector.new_files.with_tests())
+    )
 
 
 def profiles(store: Store) -> list[str]:
