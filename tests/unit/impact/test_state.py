@@ -112,10 +112,14 @@ missing = StandIn()
 """
 
 
-@pytest.fixture
-def module(tmp_path: Path) -> Iterator[ModuleType]:
+#: So much more that the module is looked at in parts.
+MORE = "\n".join(f"more_{number} = [object() for _ in range(200)]" for number in range(9))
+
+
+@pytest.fixture(params=["", MORE], ids=["small", "large"])
+def module(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[ModuleType]:
     file = tmp_path / "kept_state.py"
-    file.write_text(TEXT, encoding="utf-8")
+    file.write_text(TEXT + request.param, encoding="utf-8")
     spec = importlib.util.spec_from_file_location("kept_state", file)
     assert spec is not None and spec.loader is not None
     made = importlib.util.module_from_spec(spec)
@@ -141,6 +145,7 @@ CHANGES = [
     ("module.counter += 1", "counter"),
     ("module.lazy = object()", "lazy"),
     ("module.new = 1", "new"),
+    ("del module.flags", "flags"),
     ("module.found['a'] = 1", "found"),
     ("module.items[0].append(1)", "items"),
     ("module.Base.shared = 1", "shared"),
