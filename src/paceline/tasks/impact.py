@@ -17,7 +17,6 @@ from paceline.impact.explanation import Explanation, explain
 from paceline.impact.records import UNKNOWN_TESTS, Store
 from paceline.impact.run import AUDIT_FILE, records_file
 from paceline.impact.status import Status
-from paceline.prepush import grouptests
 
 #: Reasons shown for each test.
 _REASONS = 3
@@ -116,6 +115,8 @@ def run_audit(root: Path, json: bool) -> int:
 
 def _run_whole(config: Config, group: Group) -> int:
     """Run and record every test of the group as `invoke prepush` does; return the exit code."""
+    from paceline.prepush import grouptests  # not on the way to a status
+
     (config.root / AUDIT_FILE).unlink(missing_ok=True)
     ready = environment.tests(config, config.python[0] if config.python else None)
     options = [*testrun.common_options(config, group), "--impact-noselect", "--no-cov"]
