@@ -478,6 +478,8 @@ def test_the_audit_finds_an_escape(tmp_path: Path) -> None:
         }
     )
     assert "nothing to compare" in project.invoke("impact.audit").output
+    (project.root / ".paceline/impact/records.db").unlink()
+    assert "2 passed" in impact(project).output
     assert "would have left out 2 tests, and all passed" in project.invoke("impact.audit").output
     project.write({"node_modules/module.txt": "2", "data.txt": "2"})
     done = project.invoke("impact.audit")

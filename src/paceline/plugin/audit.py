@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pytest
 
 from paceline import store
-from paceline.impact.run import AUDIT_FILE
+from paceline.impact import status
+from paceline.impact.project import Project
+from paceline.impact.run import AUDIT_FILE, Run
+from paceline.impact.selection import Selector
 
 if TYPE_CHECKING:
     from paceline.plugin.impact import Impact
 
+#: What changed since it was recorded, for each test that a selection would leave out.
+LeftOut = Mapping[str, Sequence[str]]
+
 
 class Audit:
-    """Compares a run of all tests with the selection; `changes` says what is not as recorded."""
+    """Compares a run of all tests with the selections `left_out`."""
 
-    def __init__(self, impact: Impact, changes: Sequence[str]) -> None:
+    def __init__(self, impact: Impact, left_out: LeftOut) -> None:
         self._impact = impact
-        self._changes = changes
+        self._left_out = left_out
         self._ran: set[str] = set()
         self._failed: set[str] = set()
 
@@ -31,9 +38,19 @@ class Audit:
 
     def pytest_sessionfinish(self) -> None:
         """Write for `invoke impact.audit` how many tests were compared, and the escapes."""
-        impact = self._impact
-        with impact.watch.aside():
-            escapes = dict.fromkeys(sorted(self._failed & impact.unaffected), self._changes)
-            compared = len(self._ran & impact.unaffected)
-            data = {"version": 2, "compared": compared, "escapes": escapes}
-            store.write_json(impact.root / AUDIT_FILE, data)
+        left_out = self._left_out
+        escapes = {test: left_out[test] for test in sorted(self._failed) if test in left_out}
+        data = {"version": 2, "compared": len(self._ran & left_out.keys()), "escapes": escapes}
+        with self._impact.watch.aside():
+            store.write_json(self._impact.root / AUDIT_FILE, data)
+
+
+def left_out_by_plain_pytest(run: Run) -> LeftOut:
+    """Return what a plain `pytest --impact` with the same Python would leave out."""
+    last = status.last_surroundings(run.store, "", run.surroundings.prefix)
+    if last is None or last.profile == run.surroundings.profile:
+        return {}
+    known = run.store.load(last.digest(os.environ))
+    selector = Selector(known, Project(run.scope.root, run.environ))
+    changes = selector.changes() if known.tests else ()
+    return dict.fromkeys(selector.select().unaffected, changes)

@@ -151,14 +151,14 @@ class Impact:
         self.selecting = not config.option.impact_noselect
         self._narrowed = is_narrowed(config)
         known = self._run.known()
-        self._select(config, known)
+        self._select(config, self._run, known)
         if is_measured(config):
             self._carry(config, self._run, known)
         if self.selecting:
             config.pluginmanager.register(Aftermath(self, known), "paceline-aftermath")
         return self._run.folder
 
-    def _select(self, config: pytest.Config, known: Records) -> None:
+    def _select(self, config: pytest.Config, run: Run, known: Records) -> None:
         from paceline.impact.project import Project
         from paceline.impact.selection import Selector
         from paceline.plugin.testmon import added_by_testmon
@@ -171,9 +171,10 @@ class Impact:
         self.reasons = reasons
         self.unaffected = selection.unaffected - reasons.keys()
         if not self.selecting:
-            from paceline.plugin.audit import Audit
+            from paceline.plugin.audit import Audit, left_out_by_plain_pytest
 
-            audit = Audit(self, selector.changes())
+            left_out = dict.fromkeys(self.unaffected, selector.changes())
+            audit = Audit(self, {**left_out_by_plain_pytest(run), **left_out})
             config.pluginmanager.register(audit, "paceline-audit")
         if self._narrowed:
             return  # all is collected: else a mistyped -k could not be told from a selection
