@@ -282,12 +282,13 @@ def environment_number(
 
     `here` says that `detail` names folders of this checkout, and not of where records come from.
     """
-    kept = ", detail = excluded.detail" if here else ""
     connection.execute(
         "INSERT INTO environment (digest, detail, used_at) VALUES (?, ?, ?)"
-        f" ON CONFLICT(digest) DO UPDATE SET used_at = excluded.used_at{kept}",
+        " ON CONFLICT(digest) DO UPDATE SET used_at = excluded.used_at",
         (digest, detail, time.time()),
     )
+    if here:
+        connection.execute("UPDATE environment SET detail = ? WHERE digest = ?", (detail, digest))
     found: int = connection.execute(
         "SELECT id FROM environment WHERE digest = ?", (digest,)
     ).fetchone()[0]
