@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from paceline.impact import inputs
 from paceline.impact.giving import process_names
-from paceline.impact.links import import_places, own_parts, reaching
+from paceline.impact.links import import_places, own_parts, reachable, reaching
 from paceline.impact.project import Project
-from paceline.impact.recorder import SEARCH_FOLDERS, Need
-from paceline.impact.records import Records, SegmentRecord
+from paceline.impact.recorder import SEARCH_FOLDERS, Kind, Need
+from paceline.impact.records import NeedRecord, Records, SegmentRecord
 from paceline.impact.scope import Scope
 from paceline.impact.selection import Selector
 
@@ -81,12 +81,17 @@ def _by_files(known: Records, traces: Traces, scope: Scope, environ: Mapping[str
 def _writers_before(known: Records) -> defaultdict[str, set[str]]:
     """Return for each path the segments that are known to have written to it."""
     found: defaultdict[str, set[str]] = defaultdict(set)
-    for segment in known.segments.values():
-        for number in segment.needs:
-            need = known.needs.get(number)
-            if need is not None and need.need is Need.WRITTEN:
-                found[need.name].add(segment.name)
+    for name, need in _noted(known, Need.WRITTEN):
+        found[need.name].add(name)
     return found
+
+
+def _noted(known: Records, kind: Need) -> Iterator[tuple[str, NeedRecord]]:
+    """Yield what segments noted of this kind, each with the segment's name."""
+    for segment in known.segments.values():
+        for need in map(known.needs.get, segment.needs):
+            if need is not None and need.need is kind:
+                yield segment.name, need
 
 
 def _new_changes(known: Records, traces: Traces) -> list[tuple[tuple[str, ...], str]]:
@@ -107,12 +112,9 @@ def _new_changes(known: Records, traces: Traces) -> list[tuple[tuple[str, ...], 
 def _givers_before(known: Records) -> defaultdict[str, set[str]]:
     """Return for the label of each state the segments that are known to have changed it."""
     found: defaultdict[str, set[str]] = defaultdict(set)
-    for segment in known.segments.values():
-        for number in segment.needs:
-            need = known.needs.get(number)
-            if need is not None and need.need is Need.STATE:
-                for label in need.value.split("\n"):
-                    found[label].add(segment.name)
+    for name, need in _noted(known, Need.STATE):
+        for label in need.value.split("\n"):
+            found[label].add(name)
     return found
 
 
@@ -120,17 +122,17 @@ def _by_state(known: Records, labels: Iterable[tuple[str, ...]]) -> Reasons:
     names = {name for label in labels for name in label}
     if not names:
         return {}
-    # Which blocks of a file mention one, as bits.
+    # Which blocks of a file mention one, as bits; what only an import ran is told apart.
     mentioning: dict[int, int] = {}
     for number, item in known.sources.items():
         for index, block in enumerate(item.source.blocks if item.source else ()):
-            if index and not names.isdisjoint(block.names):
+            if not names.isdisjoint(block.names):
                 mentioning[number] = mentioning.get(number, 0) | 1 << index
-    generated = _running_generated(known, names)
+    elsewhere = _running_generated(known, names) | _importing_late(known, mentioning)
     said = ", ".join(sorted(names)[:3])
     reasons = (f"a test changed state that it may use ({said})",)
     found: Reasons = {
-        test: reasons for test, one in known.tests.items() if one.segment in generated
+        test: reasons for test, one in known.tests.items() if one.segment in elsewhere
     }
     for test, record in known.tests.items():
         for part in own_parts(record.segment, known.segments):
@@ -138,9 +140,33 @@ def _by_state(known: Records, labels: Iterable[tuple[str, ...]]) -> Reasons:
             uses = names & process_names(needs)
             if part.modules or part.missing:
                 uses |= names & {SEARCH_FOLDERS}
-            if uses or any(bits & mentioning.get(item, 0) for item, bits in part.code.items()):
+            if uses or _runs(part, mentioning, without=1):
                 found[test] = reasons
     return found
+
+
+def _runs(part: SegmentRecord, blocks: Mapping[int, int], without: int = 0) -> bool:
+    return any(bits & blocks.get(item, 0) & ~without for item, bits in part.code.items())
+
+
+def _importing_late(known: Records, mentioning: Mapping[int, int]) -> set[int]:
+    """Return the segments that import a module, while tests run, whose import may use the state."""
+    by_path = import_places(known.segments)
+    early = reachable(
+        [number for number, part in known.segments.items() if part.kind is Kind.COLLECTION],
+        known.segments,
+        by_path,
+    )
+    late = {
+        path
+        for path, number in by_path.items()
+        if number not in early and _runs(known.segments[number], mentioning)
+    }
+
+    def is_late(part: SegmentRecord) -> bool:
+        return part.kind is Kind.IMPORT and part.name in late
+
+    return reaching(is_late, known.segments, by_path) if late else set()
 
 
 def _running_generated(known: Records, names: set[str]) -> set[int]:

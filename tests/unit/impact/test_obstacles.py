@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import coverage
 import pytest
 
 from paceline.plugin.obstacles import obstacle
@@ -20,6 +21,8 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """What a run in `tmp_path` is told by, but for what it was told by an outer run."""
     monkeypatch.delenv("PACELINE_IMPACT_OBSTACLE", raising=False)
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+    # These tests may be measured themselves.
+    monkeypatch.setattr(coverage.Coverage, "current", lambda: None)
     with contextlib.ExitStack() as at_the_end:
         yield SimpleNamespace(rootpath=tmp_path, add_cleanup=at_the_end.callback)
 
@@ -40,6 +43,15 @@ def test_an_unknown_tool(config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A version that the recording was not written for is named."""
     monkeypatch.setattr(metadata, "version", lambda _: "99.1")
     assert obstacle(config) == "pytest-testmon 99.1 is not known to this version of Paceline"
+
+
+def test_coverage_that_measures_pytest_itself(config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`coverage run -m pytest` is told apart from a child that a measured test has started."""
+    measuring = object()
+    monkeypatch.setattr(coverage.Coverage, "current", lambda: measuring)
+    assert obstacle(config) == "coverage measures this run from outside, use pytest --cov"
+    monkeypatch.setattr(coverage.process_startup, "coverage", measuring, raising=False)
+    assert obstacle(config) == ""
 
 
 def test_the_workers_of_a_run_have_its_obstacle(
