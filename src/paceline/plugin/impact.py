@@ -15,7 +15,7 @@ from paceline.errors import PacelineError
 from paceline.plugin import handover
 from paceline.plugin.declarations import declarations
 from paceline.plugin.narrowing import collects_all, is_narrowed
-from paceline.plugin.obstacles import obstacle
+from paceline.plugin.obstacles import has_obstacle_of_its_run, obstacle
 from paceline.plugin.options import is_worker
 from paceline.plugin.surroundings import options
 
@@ -409,10 +409,11 @@ def begin(early_config: pytest.Config) -> None:
     everything runs, and that is said.
     Raises pytest.UsageError if coverage's core cannot tell tests apart.
     """
+    if has_obstacle_of_its_run():
+        return
     why_not = obstacle(early_config)
     if why_not:
-        if "PYTEST_XDIST_WORKER" not in os.environ:
-            console.err(f"warning: {why_not}: nothing is recorded or left out, every test runs")
+        console.err(f"warning: {why_not}: nothing is recorded or left out, every test runs")
         return
     if sys.version_info >= (3, 14):
         # The default core there reports a line to the first test that reaches it only.

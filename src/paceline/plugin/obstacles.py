@@ -13,19 +13,24 @@ import pytest
 _KNOWN = {"pytest-testmon": "2", "coverage": "7"}
 
 
-#: Tells the workers of a run that cannot record that they cannot either.
+#: Tells the workers of a run that cannot record why: its process, and the obstacle.
 _VARIABLE = "PACELINE_IMPACT_OBSTACLE"
 
 
 def obstacle(config: pytest.Config) -> str:
     """Return what keeps this run from recording, "" if nothing does."""
-    if "PYTEST_XDIST_WORKER" in os.environ and _VARIABLE in os.environ:
-        return os.environ[_VARIABLE]
     found = _measured_from_outside() or _unknown_tools() or _unwritable(config.rootpath)
     if found:
-        os.environ[_VARIABLE] = found
+        os.environ[_VARIABLE] = f"{os.getpid()} {found}"
         config.add_cleanup(_forget)
     return found
+
+
+def has_obstacle_of_its_run() -> bool:
+    """Return whether this is a worker of a run that cannot record, and has said so."""
+    process, _, found = os.environ.get(_VARIABLE, "").partition(" ")
+    # A test of a worker may start a pytest of its own.
+    return "PYTEST_XDIST_WORKER" in os.environ and process == str(os.getppid()) and bool(found)
 
 
 def _forget() -> None:

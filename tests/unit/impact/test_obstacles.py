@@ -13,7 +13,7 @@ from typing import Any
 import coverage
 import pytest
 
-from paceline.plugin.obstacles import obstacle
+from paceline.plugin.obstacles import has_obstacle_of_its_run, obstacle
 
 
 @pytest.fixture
@@ -57,10 +57,13 @@ def test_coverage_that_measures_pytest_itself(config: Any, monkeypatch: pytest.M
 def test_the_workers_of_a_run_have_its_obstacle(
     config: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the run could not see past, such as another measurement, its workers do not see."""
-    with monkeypatch.context() as patched:
-        patched.setattr(metadata, "version", lambda _: "99.1")
-        found = obstacle(config)
-    assert obstacle(config) == ""
+    """What stands in the way of a run its workers cannot always see; they only follow their own."""
+    monkeypatch.setattr(metadata, "version", lambda _: "99.1")
     monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw0")
-    assert obstacle(config) == found != ""
+    assert obstacle(config)
+    assert not has_obstacle_of_its_run()
+    controller = os.getpid()
+    monkeypatch.setattr(os, "getppid", lambda: controller)
+    assert has_obstacle_of_its_run()
+    monkeypatch.delenv("PYTEST_XDIST_WORKER")
+    assert not has_obstacle_of_its_run()
