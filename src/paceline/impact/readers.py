@@ -135,9 +135,10 @@ def _held(value: object) -> list[object]:
         members: Any = value if size(value) <= LARGEST else ()
     else:
         try:
-            members = object.__getattribute__(value, "__dict__")
-        except AttributeError:
-            members = ()
+            found = object.__getattribute__(value, "__dict__")
+        except Exception:
+            found = None  # it has none, or answers for another object
+        members = found if type(found) is dict else ()
     parts = (
         [part for item in members.items() for part in item] if type(members) is dict else members
     )

@@ -217,6 +217,20 @@ def test_an_entry_that_nobody_can_ask_for_is_no_change(
     assert state.changed() == set()
 
 
+def test_a_kept_stand_in_for_nothing_is_seen(module: ModuleType, state: State) -> None:
+    """Of an object that raises when it is looked into, as unbound proxies do, the identity counts."""
+
+    class Unbound:
+        @property
+        def __dict__(self) -> dict[str, object]:  # type: ignore[override]
+            raise RuntimeError("nothing here")
+
+    assert state.changed() == set()
+    module.current.set(Unbound())
+    assert names(state) == {"current"}
+    assert state.changed() == set()
+
+
 def test_a_counter_that_comes_back_is_no_change(module: ModuleType, state: State) -> None:
     """What was undone has not outlived the test."""
     module.found["a"] = 1
