@@ -218,7 +218,7 @@ def test_an_entry_that_nobody_can_ask_for_is_no_change(
 
 
 def test_a_kept_stand_in_for_nothing_is_seen(module: ModuleType, state: State) -> None:
-    """Of an object that raises when it is looked into, as unbound proxies do, the identity counts."""
+    """Of an object that raises when looked into, as an unbound proxy does, the identity counts."""
 
     class Unbound:
         @property
