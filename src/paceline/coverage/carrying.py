@@ -268,7 +268,7 @@ class Order:
     @classmethod
     def of(cls, known: Records) -> Order:
         """Read it from the records."""
-        kinds = (Kind.TEST, Kind.STATE, Kind.FIXTURE)
+        kinds = (Kind.TEST, Kind.STATE, Kind.COUNT, Kind.FIXTURE)
         chosen = {
             number: segment for number, segment in known.segments.items() if segment.kind in kinds
         }

@@ -40,7 +40,7 @@ def keep(
     writer = Writer(connection, measurement.settings)
     usable: dict[SourceRecord, int | None] = {}
     for number, node in stored.items():
-        if node.kind is Kind.STATE:
+        if node.kind in (Kind.STATE, Kind.COUNT):
             continue
         code = dict(node.measured)
         if node.kind is Kind.IMPORT:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from paceline.impact import inputs
+from paceline.impact.counting import Counts
 from paceline.impact.giving import process_names
 from paceline.impact.links import import_places, own_parts, reachable, reaching
 from paceline.impact.project import Project
@@ -29,12 +30,14 @@ class Traces:
     """What the tests of a run left behind.
 
     `written` are absolute paths of files and folders that they wrote or made, `changed` is
-    state by its label, as in `StateChange`, each with the tests (or fixtures) that did it. `places`
-    has the place of each collected test in the order that they run in.
+    state by its label, as in `StateChange`, each with the tests (or fixtures) that did it. `counts`
+    has by how much tests moved numbers on. `places` has the place of each collected test in the
+    order that they run in.
     """
 
     written: Mapping[str, frozenset[str]]
     changed: Mapping[tuple[str, ...], frozenset[str]]
+    counts: Counts
     places: Mapping[str, int]
 
     def is_before(self, one: str, other: str) -> bool:

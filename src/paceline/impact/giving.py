@@ -7,26 +7,36 @@ that may run it.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from paceline.impact.links import import_places, own_parts, reachable
 from paceline.impact.nodes import Node
 from paceline.impact.recorder import SEARCH_FOLDERS, WORKING_FOLDER, Kind, Need
-from paceline.impact.recording import RawSegment, Recording
+from paceline.impact.recording import RawSegment, Recording, StateChange
 from paceline.impact.records import NeedRecord
 
-_STATE = RawSegment(Kind.STATE, "state", {}, {}, (), (), (), (), (), ())
+_LEFT = {
+    kind: RawSegment(kind, kind.value, {}, {}, (), (), (), (), (), ())
+    for kind in (Kind.STATE, Kind.COUNT)
+}
 
 
 def name_state(one: Recording, start: int, nodes: Sequence[Node]) -> None:
     """Note in the segments what state they changed; those of `one` begin at `start`."""
     found: defaultdict[int, set[str]] = defaultdict(set)
+    counts: Counter[tuple[int, str]] = Counter()
     for change in one.changes:
-        found[change.segment].update(" ".join(label) for label in change.labels)
-    for number, labels in found.items():
-        value = "\n".join(sorted(labels))
+        labels = list(map(" ".join, change.labels))
+        found[change.segment].update(labels)
+        for label, count in zip(labels, change.counts, strict=True):
+            counts[change.segment, label] += count
+    for number, names in found.items():
+        value = "\n".join(sorted(names))
         nodes[start + number].needs.add(NeedRecord(Need.STATE, ".", value))
+    for (number, label), count in counts.items():
+        if count:
+            nodes[start + number].needs.add(NeedRecord(Need.COUNT, label, str(count)))
 
 
 def link_state(one: Recording, start: int, nodes: list[Node]) -> None:
@@ -36,7 +46,7 @@ def link_state(one: Recording, start: int, nodes: list[Node]) -> None:
     """
     segments = dict(enumerate(nodes))
     by_path = import_places(segments)
-    latest: dict[str, int] = {}
+    latest = Latest()
     submodules = _submodules(one, start, nodes)
     #: What code that was left behind mentions: whoever uses that state may run it.
     left: set[str] = set()
@@ -48,7 +58,7 @@ def link_state(one: Recording, start: int, nodes: list[Node]) -> None:
     for test in sorted(one.tests, key=lambda test: test.order):
         while position < len(changes) and changes[position].order < test.order:
             change = changes[position]
-            _add_state(start + change.segment, change.names, nodes, latest)
+            latest.add(change, start + change.segment, nodes)
             left |= _generated(reachable([start + change.segment], segments, by_path), segments)
             _link_imports(imported[position], nodes, latest)
             position += 1
@@ -62,24 +72,50 @@ def link_state(one: Recording, start: int, nodes: list[Node]) -> None:
                 if by_path.get(package) in reached or (not package and "modules" in names)
             }
         names |= _generated(reached, segments) | left
-        nodes[place].links |= {latest[name] for name in names & latest.keys()}
+        nodes[place].links |= latest.of(names)
 
 
-def _add_state(giver: int, names: Iterable[str], nodes: list[Node], latest: dict[str, int]) -> None:
-    """Add the state that the segment `giver` left; `latest` has for each name the last one."""
-    state = Node(_STATE, "state")
-    state.links = {giver} | {latest[name] for name in names if name in latest}
-    nodes.append(state)
-    latest.update(dict.fromkeys(names, len(nodes) - 1))
+class Latest:
+    """The last node of each name's state, and that of each name's counts apart from it."""
+
+    def __init__(self) -> None:
+        self._places: dict[Kind, dict[str, int]] = {kind: {} for kind in _LEFT}
+
+    def of(self, names: Collection[str]) -> set[int]:
+        """Return the places of what is kept under the names."""
+        return {
+            places[name] for places in self._places.values() for name in names if name in places
+        }
+
+    def add(self, change: StateChange, giver: int, nodes: list[Node]) -> None:
+        """Add nodes for the state that the segment `giver` left."""
+        rest: set[str] = set()
+        for label, count in zip(change.labels, change.counts, strict=True):
+            # Of what else counts, such as an import, it is not known after each run how far.
+            if count and nodes[giver].kind is Kind.TEST:
+                self._add(Kind.COUNT, " ".join(label), label, giver, nodes)
+            else:
+                rest.update(label)
+        if rest:
+            self._add(Kind.STATE, Kind.STATE.value, rest, giver, nodes)
+
+    def _add(
+        self, kind: Kind, said: str, names: Collection[str], giver: int, nodes: list[Node]
+    ) -> None:
+        places = self._places[kind]
+        node = Node(_LEFT[kind], said)
+        node.links = {giver, *(places[name] for name in names if name in places)}
+        nodes.append(node)
+        places.update(dict.fromkeys(names, len(nodes) - 1))
 
 
-def _link_imports(places: Iterable[int], nodes: Sequence[Node], latest: Mapping[str, int]) -> None:
+def _link_imports(places: Iterable[int], nodes: Sequence[Node], latest: Latest) -> None:
     """Link imports to the state that they found, as a cache that an earlier one had filled.
 
     What an import finds that ran in the same test or file is known only when that has ended.
     """
     for place in places:
-        nodes[place].links |= {latest[name] for name in nodes[place].names & latest.keys()}
+        nodes[place].links |= latest.of(nodes[place].names)
 
 
 def process_names(needs: Iterable[NeedRecord]) -> set[str]:

@@ -8,6 +8,9 @@ from typing import Protocol, TypeVar
 
 from paceline.impact.recorder import Kind
 
+#: Imports and what left state for a test ran for themselves.
+_FOR_THEMSELVES = (Kind.IMPORT, Kind.STATE, Kind.COUNT)
+
 
 class Part(Protocol):
     """A segment that names the segments that it builds on: by number, modules by path."""
@@ -74,16 +77,13 @@ def reaching(
 
 
 def own_parts(start: int, segments: Mapping[int, AnyPart]) -> list[AnyPart]:
-    """Return what ran for the segment numbered `start`: itself, its fixtures, its children.
-
-    Imports and what left state for it ran for themselves.
-    """
+    """Return what ran for the segment numbered `start`: itself, its fixtures, its children."""
     found: dict[int, AnyPart] = {}
     queue = [start]
     while queue:
         number = queue.pop()
         part = segments.get(number)
-        if part is None or number in found or part.kind in (Kind.IMPORT, Kind.STATE):
+        if part is None or number in found or part.kind in _FOR_THEMSELVES:
             continue
         found[number] = part
         queue += part.links

@@ -219,6 +219,11 @@ def _steps_left(iterators: Sequence[Any]) -> list[object]:
     return list(map(operator.length_hint, iterators))
 
 
+def _next_number(numbers: itertools.count[Any]) -> object:
+    text = repr(numbers).removeprefix("count(").removesuffix(")")
+    return (itertools.count, int(text)) if text.isdecimal() else text
+
+
 def _texts(streams: Sequence[Any]) -> list[object]:
     return [None if one.closed else (one.tell(), one.getvalue()) for one in streams]
 
@@ -243,7 +248,7 @@ READERS: Final[dict[type, Reader]] = {
     logging.Logger: settings_of_loggers,
     random.Random: lambda sources: [hash(one.getstate()) for one in sources],
     type(functools.lru_cache(len)): _misses,
-    itertools.count: lambda counts: list(map(repr, counts)),
+    itertools.count: lambda counts: list(map(_next_number, counts)),
     bytearray: lambda arrays: list(map(bytes, arrays)),
     GeneratorType: _positions,
     ContextVar: _context_values,

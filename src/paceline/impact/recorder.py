@@ -30,6 +30,8 @@ class Kind(str, Enum):
     FIXTURE = "fixture"
     TEST = "test"
     STATE = "state"
+    #: State of which a test only moved a number on; its name is the number's label.
+    COUNT = "count"
 
 
 class Need(str, Enum):
@@ -49,6 +51,8 @@ class Need(str, Enum):
     CONFIGURATION = "configuration"
     #: Names of state that the segment changed: known, and not compared.
     STATE = "state"
+    #: How far the segment moved a number on, by its label: known, and compared after a run.
+    COUNT = "count"
     #: A file or folder of the project that the segment wrote: known, and not compared.
     WRITTEN = "written"
     #: A name that generated code mentions: known, and not compared.

@@ -51,17 +51,15 @@ class RawTest:
 class StateChange:
     """State that the segment changed and left behind, before test number `order + 1`.
 
-    Each of `labels` names a global, or a global and its attribute, or a fixture.
+    Each of `labels` names a global, or a global and its attribute, or a fixture: code that mentions
+    one of the names may use that state. `counts` has by how much each was moved on if it is a
+    number, and 0 if it is not, or was changed in another way.
     """
 
     order: int
     segment: int
     labels: tuple[tuple[str, ...], ...]
-
-    @property
-    def names(self) -> frozenset[str]:
-        """All names in the labels: code that mentions one may use that state."""
-        return frozenset(name for label in self.labels for name in label)
+    counts: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +97,12 @@ def from_json(data: Any) -> Recording:
         modules=data["modules"],
         tests=tuple(RawTest(**entry) for entry in data["tests"]),
         changes=tuple(
-            StateChange(entry["order"], entry["segment"], tuple(map(tuple, entry["labels"])))
+            StateChange(
+                entry["order"],
+                entry["segment"],
+                tuple(map(tuple, entry["labels"])),
+                tuple(entry["counts"]),
+            )
             for entry in data["changes"]
         ),
         imports={int(number): count for number, count in data["imports"].items()},

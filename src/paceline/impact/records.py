@@ -23,7 +23,7 @@ from paceline.errors import IncompleteEvidence, UsageError
 from paceline.impact.recorder import Kind, Need
 from paceline.impact.source import Block, Source
 
-FORMAT: Final = 5
+FORMAT: Final = 6
 
 #: What reading a damaged store raises.
 DAMAGE: Final = (sqlite3.DatabaseError, ValueError, KeyError, TypeError, zlib.error)

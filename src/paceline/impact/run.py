@@ -10,7 +10,7 @@ import sqlite3
 import tempfile
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -94,6 +94,7 @@ class Run:
         affected: Iterable[str],
         *,
         again: Iterable[str] = (),
+        counted: Collection[str] = (),
         collected_all: bool = False,
         coverage: Measurement | None = None,
     ) -> None:
@@ -101,7 +102,8 @@ class Run:
 
         `affected` are the tests that had a reason to run; those that were narrowed away keep
         it, although what they build on is recorded anew. The tests of `again` run next time,
-        passed or not. `coverage` is given where the run measured it.
+        passed or not. Who built on how far the tests of `counted` move a number on goes on to do
+        so. `coverage` is given where the run measured it.
 
         `complete` are the test files of which every test was collected, `partial` those of
         which only some were asked for. `collected_all` says that the run looked into every file.
@@ -117,6 +119,7 @@ class Run:
             saving.hold_back(connection, number, set(affected) - names)
             stored = saving.save(connection, number, nodes, tests, self.name)
             saving.hold_back(connection, number, again)
+            saving.hand_on_counts(connection, number, counted)
             modules = {self.scope.relative(path) for path in disturbed}
             saving.hold_back(connection, number, saving.importing(connection, number, modules))
             if coverage is not None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from paceline.impact import records
 from paceline.impact.links import import_places, reachable, reaching
@@ -113,6 +114,30 @@ def _record(
         tuple(sorted(node.unseen)),
         node.sees_lines,
     )
+
+
+def hand_on_counts(
+    connection: sqlite3.Connection, environment: int, tests: Collection[str]
+) -> None:
+    """Let counts that build on older records of `tests` build on those of now."""
+    if not tests:
+        return
+    rows = connection.execute(
+        "SELECT name, segment FROM test WHERE environment = ?", (environment,)
+    )
+    present = {name: segment for name, segment in rows if name in tests}
+    known = records.load_segments(connection, environment)
+    newer = {
+        number: present[segment.name]
+        for number, segment in known.items()
+        if segment.kind is Kind.TEST and segment.name in present
+    }
+    for number, segment in known.items():
+        if segment.kind is Kind.COUNT and not newer.keys().isdisjoint(segment.links):
+            links = {newer.get(link, link) for link in segment.links}
+            connection.execute("DELETE FROM segment WHERE id = ?", (number,))
+            moved = replace(segment, links=tuple(sorted(links)))
+            records.insert_segment(connection, environment, moved, number)
 
 
 def hold_back(connection: sqlite3.Connection, environment: int, tests: Iterable[str]) -> None:

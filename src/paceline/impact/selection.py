@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
-from paceline.impact import inputs, source
+from paceline.impact import counting, inputs, source
+from paceline.impact.counting import Counts
 from paceline.impact.links import import_places, reachable
 from paceline.impact.newfiles import NewFiles
 from paceline.impact.project import Project
-from paceline.impact.recorder import Need
+from paceline.impact.recorder import Kind, Need
 from paceline.impact.records import NEVER_RUN, NeedRecord, Records, SourceRecord
 from paceline.impact.texts import Texts
 
@@ -38,12 +39,15 @@ class Selection:
     """The reasons for each selected test, and the tests that can be left out.
 
     `never_run` are tests that the project's own settings leave out, now as before, and what
-    stands for tests where there are none.
+    stands for tests where there are none. Of the selected tests, those `waiting` are affected only
+    if others move a number on by another amount than in `counts`.
     """
 
     reasons: Mapping[str, tuple[str, ...]]
     unaffected: frozenset[str]
     never_run: frozenset[str] = frozenset()
+    waiting: frozenset[str] = frozenset()
+    counts: Counts = field(default_factory=dict)
 
 
 class Selector:
@@ -63,14 +67,17 @@ class Selector:
 
     def select(self) -> Selection:
         """Return what has to run, of all tests that there are records of."""
-        reasons = self._reasons_by_segment()
-        reasons = self._spread(reasons)
+        changed = self._reasons_by_segment()
+        reasons = self._spread(changed)
+        counts = self._counts(changed)
+        certain = self._spread(changed, counts) if counts else reasons
         new_modules = self.new_files.reasons()
         docstrings = self._texts.docstrings()
         selected: dict[str, tuple[str, ...]] = {}
         never_run: set[str] = set()
+        waiting: set[str] = set()
         for name, test in self._records.tests.items():
-            found = [*reasons.get(test.segment, {}), *self._texts.moved(test.segment)]
+            found = [*certain.get(test.segment, {}), *self._texts.moved(test.segment)]
             if name in new_modules:
                 found.append(new_modules[name])
             found += docstrings.get(name, ())
@@ -81,11 +88,20 @@ class Selector:
             elif test.segment not in self._records.segments:
                 found.insert(0, "its record is missing")
             if found:
-                selected[name] = tuple(found)
+                selected[name] = tuple(dict.fromkeys([*found, *reasons.get(test.segment, {})]))
+            elif test.segment in reasons:
+                selected[name] = tuple(reasons[test.segment])
+                waiting.add(name)
             elif test.status == NEVER_RUN:
                 never_run.add(name)
         unaffected = self._records.tests.keys() - selected.keys() - never_run
-        return Selection(selected, frozenset(unaffected), frozenset(never_run))
+        return Selection(
+            selected,
+            frozenset(unaffected),
+            frozenset(never_run),
+            frozenset(waiting),
+            self._expected(counts, certain),
+        )
 
     def overrules(self, test: str) -> bool:
         """Return whether testmon's wish to run an unaffected test can be set aside.
@@ -140,8 +156,37 @@ class Selector:
                 reasons[number] = found
         return reasons
 
-    def _spread(self, reasons: dict[int, dict[str, None]]) -> dict[int, dict[str, None]]:
-        """Hand the reasons on to every segment that builds on a changed one."""
+    def _counts(self, changed: Collection[int]) -> frozenset[int]:
+        """Return the segments that stand for no more than a number that a test moved on."""
+        labels: defaultdict[str, set[int]] = defaultdict(set)
+        for number, segment in self._records.segments.items() if changed else ():
+            if segment.kind is Kind.COUNT:
+                labels[segment.name].add(number)
+        if not labels:
+            return frozenset()
+        texts = self._project.texts.items()
+        code = [text for path, text in texts if path.endswith(source.SUFFIXES)]
+        only = [label for label in labels if counting.only_counts(label.split(), code)]
+        return frozenset().union(*map(labels.__getitem__, only))
+
+    def _expected(self, counts: Collection[int], certain: Collection[int]) -> Counts:
+        """Return how far affected tests moved numbers on that others build on."""
+        segments = self._records.segments
+        found: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        for number in counts:
+            label = segments[number].name
+            for giver in (segments[link] for link in segments[number].links if link in certain):
+                count = counting.counts_of(giver, self._records.needs).get(label, counting.NEVER)
+                # Two records of one test that differ cannot both be met.
+                if found[giver.name].setdefault(label, count) != count:
+                    found[giver.name][label] = counting.NEVER
+        return found
+
+    def _spread(
+        self, changed: Mapping[int, dict[str, None]], stop: Collection[int] = ()
+    ) -> dict[int, dict[str, None]]:
+        """Hand the reasons on to every segment that builds on a changed one, not through `stop`."""
+        reasons = {number: dict(found) for number, found in changed.items()}
         segments = self._records.segments
         by_path = self._imports
         users: defaultdict[int, set[int]] = defaultdict(set)
@@ -159,6 +204,8 @@ class Selector:
         while queue:
             number = queue.pop()
             for user in users[number]:
+                if user in stop:
+                    continue
                 known = reasons.setdefault(user, {})
                 before = len(known)
                 known.update(reasons[number])
@@ -167,7 +214,7 @@ class Selector:
         return reasons
 
     def _need_reason(self, need: NeedRecord) -> str:
-        if need.need in (Need.FILES, Need.STATE, Need.NAME, Need.WRITTEN):
+        if need.need in (Need.FILES, Need.STATE, Need.COUNT, Need.NAME, Need.WRITTEN):
             return ""  # compared file by file, and not at all
         if need.name in self._settled:
             return ""

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 from weakref import WeakValueDictionary
 
-from paceline.impact import surroundings
+from paceline.impact import counting, surroundings
 from paceline.impact.reach import Entry, Explorer, Label, Look, together
 from paceline.impact.readers import identities
 from paceline.impact.roots import of_fixture, of_module, of_part, of_rest, parts
@@ -61,15 +61,15 @@ class State:
         """Forget a fixture that was torn down."""
         self._fixtures.pop(name, None)
 
-    def changed(self) -> set[Label]:
-        """Return what changed since the last call.
+    def changed(self) -> dict[Label, int]:
+        """Return what changed since the last call, and how far each number counted on.
 
         That is a global or a fixture, or an attribute of one; a variable of the environment; the
-        working folder.
+        working folder. It has 0 where anything but a number changed, or one that went back.
 
         What was not there at the last call has not changed.
         """
-        found = self._changes_of_process()
+        found = dict.fromkeys(self._changes_of_process(), 0)
         modules = self._project_modules()
         fixtures = {f"\0{name}": of_fixture(name, root) for name, root in self._fixtures.items()}
         roots = self._roots(modules) | fixtures
@@ -79,7 +79,8 @@ class State:
             [root.value for root in roots.values()]
         ):
             for name, root in roots.items():
-                found |= self._compare(name, root)
+                for label, count in self._compare(name, root).items():
+                    found[label] = count if found.get(label, count) == count else 0
             for key in modules.keys() - self._parts.keys():
                 self._divide(key, modules[key])
             roots = self._roots(modules) | fixtures
@@ -112,12 +113,12 @@ class State:
         before, self._process = self._process, surroundings.read()
         return set() if before == self._process else surroundings.changes(before, self._process)
 
-    def _compare(self, name: str, root: Entry) -> set[Label]:
+    def _compare(self, name: str, root: Entry) -> dict[Label, int]:
         known = self._looks.get(name)
         if known is not None and known.still_holds([root.value]):
-            return set()
+            return {}
         now = self._looks[name] = self._explorer.look(root)
-        return set() if known is None else _differing(known.prints, now.prints)
+        return {} if known is None else _differing(known.prints, now.prints)
 
     def _project_modules(self) -> dict[str, ModuleType]:
         seen = identities(get_referents(sys.modules))
@@ -142,6 +143,10 @@ def _key(module: ModuleType) -> str:
 
 def _differing(
     before: Mapping[Label, list[object]], now: Mapping[Label, list[object]]
-) -> set[Label]:
+) -> dict[Label, int]:
     labels = before.keys() | now.keys()
-    return {label for label in labels if before.get(label) != now.get(label)}
+    return {
+        label: counting.steps(before.get(label), now.get(label))
+        for label in labels
+        if before.get(label) != now.get(label)
+    }

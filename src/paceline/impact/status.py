@@ -19,14 +19,16 @@ class Status:
     """The answer for one profile.
 
     `unknown` says why it cannot be told what would run; then everything would. `reasons` holds
-    the tests that would run, `unaffected` those that would not, `unseen_files` what no run
-    has looked into as it is: it may hold new tests.
+    the tests that would run, `waiting` those of them that only run if others move a number on by
+    another amount, `unaffected` those that would not, `unseen_files` what no run has looked into
+    as it is: it may hold new tests.
     """
 
     unknown: str = ""
     reasons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unaffected: frozenset[str] = frozenset()
     unseen_files: tuple[str, ...] = ()
+    waiting: frozenset[str] = frozenset()
 
     @property
     def nothing_affected(self) -> bool:
@@ -54,7 +56,11 @@ def ask(
     selector = Selector(known, Project(root, environ))
     selection = selector.select()
     return Status(
-        "", selection.reasons, selection.unaffected, tuple(selector.new_files.with_tests())
+        "",
+        selection.reasons,
+        selection.unaffected,
+        tuple(selector.new_files.with_tests()),
+        selection.waiting,
     )
 
 

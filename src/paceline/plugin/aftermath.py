@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from paceline.impact.aftermath import Traces, also_affected, givers
+from paceline.impact.counting import as_before, counts_of
 
 if TYPE_CHECKING:
     from paceline.impact.records import Records
+    from paceline.impact.selection import Selection
     from paceline.plugin.impact import Impact
 
 #: With nothing to run, what is left out makes a pass of the second (`plugin.impact`).
@@ -19,11 +21,16 @@ _GREEN = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
 class Aftermath:
-    """Looks at the records once more when the selected tests have run; `known` is from before."""
+    """Looks at the records once more when the selected tests have run; `known` is from before.
 
-    def __init__(self, impact: Impact, known: Records) -> None:
+    Tests that wait in the `selection` are left out if those that run count as far as before.
+    """
+
+    def __init__(self, impact: Impact, known: Records, selection: Selection) -> None:
         self._impact = impact
         self._known = known
+        self._waiting = selection.waiting
+        self._counts = dict(selection.counts)
         #: Tests that had to run and could not, with the reasons.
         self._open: Mapping[str, tuple[str, ...]] = {}
 
@@ -33,7 +40,7 @@ class Aftermath:
         result = yield
         while not (session.config.option.collectonly or session.shouldstop or session.shouldfail):
             traces = self._traces()
-            found = self._affected(traces)
+            found = self._affected(traces) or self._no_longer_waiting(traces)
             if not found:
                 break
             if not self._impact.runs_here():
@@ -48,6 +55,16 @@ class Aftermath:
         environ = impact.recorder.environ
         return also_affected(self._known, impact.left_out(), traces, impact.scope, environ)
 
+    def _no_longer_waiting(self, traces: Traces) -> Mapping[str, tuple[str, ...]]:
+        """Return the tests that waited in vain; let the others be left out for good."""
+        waiting, self._waiting = self._waiting, frozenset()
+        if not waiting:
+            return {}
+        if not as_before(self._counts, traces.counts):
+            return {test: self._impact.reasons[test] for test in sorted(waiting)}
+        self._impact.leave_out_for_good(waiting, self._counts)
+        return {}
+
     def _traces(self) -> Traces:
         impact = self._impact
         written = {
@@ -55,24 +72,31 @@ class Aftermath:
             for path, segments in impact.recorder.written.items()
         }
         changes = list(impact.hooks.changes()) if impact.hooks else []
+        counts = impact.hooks.counts() if impact.hooks else {}
         collected = list(impact.hooks.collected) if impact.hooks else []
         for one in impact.recordings():
             collected = collected or list(one.collected)
             for path, numbers in one.written.items():
                 names = {one.segments[number].name for number in numbers}
                 written[path] = written.get(path, frozenset()) | names
-            changes += [(one.segments[item.segment].name, item.labels) for item in one.changes]
+            changes += [
+                (one.segments[item.segment].name, item.labels, item.counts) for item in one.changes
+            ]
         changed: dict[tuple[str, ...], frozenset[str]] = {}
-        for name, labels in changes:
+        for name, labels, _ in changes:
             for label in labels:
                 changed[label] = changed.get(label, frozenset()) | {name}
         places = {name: place for place, name in enumerate(collected)}
-        return Traces(written, changed, places)
+        return Traces(written, changed, counts, places)
 
     def _run(self, session: pytest.Session, found: Mapping[str, tuple[str, ...]]) -> None:
         _say(session.config, f"{len(found)} more, affected by what these tests left behind:")
         before = session.items
         self._impact.select_also(found)
+        for test in found:
+            segment = self._known.segments.get(self._known.tests[test].segment)
+            if segment is not None:
+                self._counts[test] = counts_of(segment, self._known.needs)
         files = dict.fromkeys(test.partition("::")[0] for test in found)
         _offer_conftests(session)
         session.perform_collect([str(session.config.rootpath / file) for file in files])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Collection, Generator, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +22,11 @@ from paceline.plugin.surroundings import options
 
 if TYPE_CHECKING:
     from paceline.impact.building import Declared
+    from paceline.impact.counting import Counts
     from paceline.impact.recording import Recording
     from paceline.impact.records import Records
     from paceline.impact.run import Run
+    from paceline.impact.selection import Selection, Selector
     from paceline.plugin.carrying import Carrying, Company
     from paceline.plugin.recording import SegmentHooks
 
@@ -77,6 +80,8 @@ class Impact:
         self._distributed = False
         self._dropped: set[str] = set()
         self._held_back: frozenset[str] = frozenset()
+        #: Tests that moved numbers on as before, so that others go on building on them.
+        self._counted: frozenset[str] = frozenset()
         #: Tests that are only run for their coverage.
         self._measured_anew: frozenset[str] = frozenset()
         self._run: Run | None = None
@@ -138,8 +143,11 @@ class Impact:
 
     def _begin(self, config: pytest.Config) -> Path:
         from paceline.impact.environment import surroundings
+        from paceline.impact.project import Project
         from paceline.impact.run import Run
+        from paceline.impact.selection import Selector
         from paceline.plugin.aftermath import Aftermath
+        from paceline.plugin.audit import Audit
         from paceline.plugin.carrying import is_measured
 
         self._run = Run.begin(
@@ -151,34 +159,35 @@ class Impact:
         self.selecting = not config.option.impact_noselect
         self._narrowed = is_narrowed(config)
         known = self._run.known()
-        self._select(config, self._run, known)
+        selector = Selector(known, Project(self.root, self.recorder.environ))
+        selection = self._select(config, selector)
+        if not self._narrowed:  # else all is collected: a typo in -k is no selection
+            self._silence(selector, known, selection.never_run)
         if is_measured(config):
             self._carry(config, self._run, known)
         if self.selecting:
-            config.pluginmanager.register(Aftermath(self, known), "paceline-aftermath")
+            aftermath = Aftermath(self, known, selection)
+            config.pluginmanager.register(aftermath, "paceline-aftermath")
+        else:
+            audit = Audit(self, self._run, selection, selector.changes())
+            config.pluginmanager.register(audit, "paceline-audit")
         return self._run.folder
 
-    def _select(self, config: pytest.Config, run: Run, known: Records) -> None:
-        from paceline.impact.project import Project
-        from paceline.impact.selection import Selector
+    def _select(self, config: pytest.Config, selector: Selector) -> Selection:
+        """Decide what to leave out, and return what is known of that."""
         from paceline.plugin.testmon import added_by_testmon
 
-        selector = Selector(known, Project(self.root, self.recorder.environ))
         selection = selector.select()
-        reasons = dict(selection.reasons)
-        for test in added_by_testmon(config, selection.unaffected, selector.overrules):
-            reasons[test] = ("testmon selects it",)
-        self.reasons = reasons
-        self.unaffected = selection.unaffected - reasons.keys()
-        if not self.selecting:
-            from paceline.plugin.audit import Audit, left_out_by_plain_pytest
+        waiting = selection.waiting if self.runs_here() else frozenset()
+        left_out = selection.unaffected | waiting
+        added = added_by_testmon(config, left_out, selector.overrules)
+        self.reasons = {**selection.reasons, **dict.fromkeys(added, ("testmon selects it",))}
+        self.unaffected = left_out.difference(added)
+        return replace(selection, unaffected=self.unaffected, waiting=waiting.difference(added))
 
-            left_out = dict.fromkeys(self.unaffected, selector.changes())
-            audit = Audit(self, {**left_out_by_plain_pytest(run), **left_out})
-            config.pluginmanager.register(audit, "paceline-audit")
-        if self._narrowed:
-            return  # all is collected: else a mistyped -k could not be told from a selection
-        idle = self.unaffected | selection.never_run
+    def _silence(self, selector: Selector, known: Records, never_run: frozenset[str]) -> None:
+        """Note the files of which every test is left out."""
+        idle = self.unaffected | never_run
         files: dict[str, bool] = {}
         for test in known.tests:
             file = test.partition("::")[0]
@@ -279,14 +288,21 @@ class Impact:
 
     def runs_here(self) -> bool:
         """Return whether tests run in this process, and whatever runs is also measured."""
-        cut = self._distributed or self.config.option.paceline_result
-        return not cut and self._carrying is None
+        from paceline.plugin.carrying import is_measured
+
+        option = self.config.option
+        return not (self._distributed or option.paceline_result or is_measured(self.config))
 
     def select_also(self, reasons: Mapping[str, tuple[str, ...]]) -> None:
         """Leave these tests out no longer."""
         self.reasons = {**self.reasons, **reasons}
         self.unaffected -= reasons.keys()
         self.quiet_files = frozenset()
+
+    def leave_out_for_good(self, tests: Collection[str], counts: Counts) -> None:
+        """Leave out tests that waited for others to move numbers on by these `counts`."""
+        self.reasons = {test: why for test, why in self.reasons.items() if test not in tests}
+        self._counted = frozenset(counts)
 
     def hold_back(self, tests: Iterable[str]) -> None:
         """Let these tests run next time, whatever is recorded of this run."""
@@ -339,6 +355,7 @@ class Impact:
                 partial,
                 self.reasons.keys() - self._measured_anew,
                 again=self._held_back,
+                counted=self._counted,
                 collected_all=collects_all(session),
                 coverage=self._carrying.measurement() if self._carrying else None,
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator
 from types import ModuleType
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from _pytest.fixtures import FixtureDef
 
+from paceline.impact.counting import NEVER, Counts
 from paceline.impact.recorder import SEARCH_FOLDERS, Kind, Need, Segment
 from paceline.impact.recording import Numbering, RawTest, Recording, StateChange
 from paceline.impact.records import NEVER_RUN, UNKNOWN_TESTS
@@ -39,7 +41,7 @@ class SegmentHooks:
         self._order: dict[str, int] = {}
         self._phases: dict[str, dict[str, set[str]]] = {}
         self._seconds: dict[str, float] = {}
-        self._changes: list[tuple[int, Segment, Labels]] = []
+        self._changes: list[tuple[int, Segment, Labels, tuple[int, ...]]] = []
         self._imports: dict[Segment, int] = {}
         self._numbering = Numbering(watch.recorder)
         self.collected: list[str] = []
@@ -151,15 +153,25 @@ class SegmentHooks:
         with self._tracer.aside():
             changed = self.state.changed()
             if segment.kind is Kind.COLLECTION:  # pytest itself adds the folders of tests
-                changed.discard(frozenset((SEARCH_FOLDERS,)))
-            labels = sorted(tuple(sorted(label)) for label in changed)
-        if labels:
-            self._changes.append((len(self._order), segment, tuple(labels)))
+                changed.pop(frozenset((SEARCH_FOLDERS,)), None)
+            found = sorted((tuple(sorted(label)), count) for label, count in changed.items())
+        if found:
+            labels, counts = zip(*found, strict=True)
+            self._changes.append((len(self._order), segment, labels, counts))
 
-    def changes(self) -> Iterator[tuple[str, Labels]]:
-        """Yield the state that was changed, with the name of the segment that did."""
-        for _, segment, labels in self._changes:
-            yield segment.name, labels
+    def changes(self) -> Iterator[tuple[str, Labels, tuple[int, ...]]]:
+        """Yield the state that was changed, with the name of the segment that did, and counts."""
+        for _, segment, labels, counts in self._changes:
+            yield segment.name, labels, counts
+
+    def counts(self) -> Counts:
+        """Return how far each test moved numbers on."""
+        found: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        for name, labels, counts in self.changes():
+            for label, count in zip(map(" ".join, labels), counts, strict=True):
+                known = found[name].get(label, 0)
+                found[name][label] = known + count if count and known != NEVER else NEVER
+        return found
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_fixture_setup(
@@ -209,8 +221,8 @@ class SegmentHooks:
         if not self._config.option.lf:  # files are skipped then that have tests
             tests += self._unknown_tests()
         changes = [
-            StateChange(order, self._numbering.number(segment), labels)
-            for order, segment, labels in self._changes
+            StateChange(order, self._numbering.number(segment), labels, counts)
+            for order, segment, labels, counts in self._changes
         ]
         return self._numbering.recording(
             os.getpid(),

@@ -33,6 +33,7 @@ def run_status(root: Path, json: bool) -> None:
             profile: {
                 "unknown": one.unknown,
                 "selected": {test: list(why) for test, why in one.reasons.items()},
+                "waiting": sorted(one.waiting),
                 "unaffected": len(one.unaffected),
                 "unseen_files": list(one.unseen_files),
             }
@@ -52,6 +53,8 @@ def _print_status(profile: str, one: Status) -> None:
         return
     known = len(one.reasons) + len(one.unaffected)
     console.out(f"{profile}: {len(one.reasons)} of {known} tests would run")
+    if one.waiting:
+        console.out(f"  {len(one.waiting)} of them only if the others count on by another amount")
     for test, why in sorted(one.reasons.items()):
         name = test.removesuffix(UNKNOWN_TESTS)
         said = test if name == test else f"{name} may hold new tests"

@@ -175,10 +175,10 @@ def test_a_change_is_seen_by_its_name(
     module: ModuleType, state: State, code: str, name: str
 ) -> None:
     """Code that ran in the module left something: the name that leads to it is told, once."""
-    assert state.changed() == set()
+    assert state.changed() == {}
     exec(code, {"module": module})
     assert name in names(state)
-    assert state.changed() == set()
+    assert state.changed() == {}
 
 
 @pytest.mark.parametrize(("code", "name"), CHANGES[:4])
@@ -186,17 +186,17 @@ def test_the_surface_is_seen_from_outside(
     module: ModuleType, state: State, code: str, name: str
 ) -> None:
     """A global that code elsewhere changed is seen although nothing ran in the module."""
-    assert state.changed() == set()
+    assert state.changed() == {}
     exec(code, {"module": module})
     assert name in names(state)
 
 
 def test_copying_an_object_is_no_change_of_its_class(module: ModuleType, state: State) -> None:
     """What copy and pickle note in a class is worked out from the class alone."""
-    assert state.changed() == set()
+    assert state.changed() == {}
     copy.copy(module.single)
     assert "__slotnames__" in vars(module.Base)
-    assert state.changed() == set()
+    assert state.changed() == {}
 
 
 @pytest.mark.parametrize(
@@ -211,10 +211,10 @@ def test_an_entry_that_nobody_can_ask_for_is_no_change(
     module: ModuleType, state: State, code: str
 ) -> None:
     """What a weak cache holds for an object that only its own value keeps alive is not found."""
-    assert state.changed() == set()
+    assert state.changed() == {}
     exec(code, {"module": module, "one": None})
     gc.collect()
-    assert state.changed() == set()
+    assert state.changed() == {}
 
 
 def test_a_kept_stand_in_for_nothing_is_seen(module: ModuleType, state: State) -> None:
@@ -225,24 +225,24 @@ def test_a_kept_stand_in_for_nothing_is_seen(module: ModuleType, state: State) -
         def __dict__(self) -> dict[str, object]:  # type: ignore[override]
             raise RuntimeError("nothing here")
 
-    assert state.changed() == set()
+    assert state.changed() == {}
     module.current.set(Unbound())
     assert names(state) == {"current"}
-    assert state.changed() == set()
+    assert state.changed() == {}
 
 
 def test_a_counter_that_comes_back_is_no_change(module: ModuleType, state: State) -> None:
     """What was undone has not outlived the test."""
     module.found["a"] = 1
     module.found.clear()
-    assert state.changed() == set()
+    assert state.changed() == {}
 
 
 def test_fixture_values_are_watched(module: ModuleType, state: State) -> None:
     """What a test does to the value of a wide fixture is told under the fixture's name."""
     value = module.Base()
     state.add_fixture("client", value)
-    assert state.changed() == set()
+    assert state.changed() == {}
     value.token = "t"
     assert {"client", "token"} & names(state)
 
@@ -251,7 +251,7 @@ def test_the_environment_of_the_process_is_state(
     state: State, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A variable and the working folder outlive a test; pytest's own variables do not count."""
-    assert state.changed() == set()
+    assert state.changed() == {}
     monkeypatch.setenv("APP_MODE", "other")
     monkeypatch.setenv("PYTEST_CURRENT_TEST", "another")
     monkeypatch.chdir(tmp_path)
@@ -260,14 +260,14 @@ def test_the_environment_of_the_process_is_state(
     assert names(state) == expected | folder
     monkeypatch.undo()
     assert names(state) == expected | folder
-    assert state.changed() == set()
+    assert state.changed() == {}
 
 
 def test_what_a_test_sets_for_the_whole_process_is_state(
     state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A logger's level, the folders of modules and a signal's handler count, by who looks there."""
-    assert state.changed() == set()
+    assert state.changed() == {}
     monkeypatch.setattr(logging.getLogger("app"), "level", logging.DEBUG)
     assert names(state) == {"logging", "getLogger", "caplog"}
     monkeypatch.setattr(sys, "path", [*sys.path, "elsewhere"])
