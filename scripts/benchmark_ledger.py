@@ -93,7 +93,7 @@ def make(root: Path, tests: int) -> Store:
             connection.execute(
                 "INSERT INTO test VALUES (?, ?, 'passed', 0.01, ?)", (environment, name, test)
             )
-            writer.add(test, code)
+            writer.add(test, {source: frozenset(arcs) for source, arcs in code.items()})
         writer.close()
     return store
 

@@ -137,6 +137,8 @@ class Writer:
         self._settings = settings
         self._places: dict[int, dict[Arc, int]] = {}
         self._grown: set[int] = set()
+        #: The numbers of the sets that were stored.
+        self._sets: dict[tuple[int, frozenset[Arc]], int] = {}
 
     def knows(self, source: int) -> bool:
         """Return whether this version of a file has been stored."""
@@ -150,9 +152,11 @@ class Writer:
             (source, tracer, zlib.compress(text), _packed_arcs([])),
         )
 
-    def add(self, segment: int, code: Mapping[int, Iterable[Arc]]) -> None:
+    def add(self, segment: int, code: Mapping[int, frozenset[Arc]]) -> None:
         """Store what `segment` ran: arcs by number of the file version."""
-        numbers = [self._set(source, self._bits(source, arcs)) for source, arcs in code.items()]
+        for source, arcs in code.items() - self._sets.keys():
+            self._sets[source, arcs] = self._set(source, self._bits(source, arcs))
+        numbers = [self._sets[source, arcs] for source, arcs in code.items()]
         self._connection.execute(
             "INSERT OR REPLACE INTO ledger VALUES (?, ?, ?, ?)",
             (

@@ -14,7 +14,7 @@ from paceline.impact.links import import_places, own_parts, reachable, reaching
 from paceline.impact.looks import Looks, looks_of
 from paceline.impact.nodes import Node
 from paceline.impact.recorder import Kind, Need
-from paceline.impact.recording import RawSegment, RawTest, Recording
+from paceline.impact.recording import Arcs, RawSegment, RawTest, Recording
 from paceline.impact.records import NEVER_RUN, NeedRecord, SourceRecord
 from paceline.impact.scope import Scope
 
@@ -58,6 +58,14 @@ class _Owners(dict[tuple[int, int], int]):
         return bits
 
 
+class _Generated(dict[str, NeedRecord]):
+    """The record of each name that generated code mentions."""
+
+    def __missing__(self, name: str) -> NeedRecord:
+        record = self[name] = NeedRecord(Need.NAME, name, "")
+        return record
+
+
 class Builder:
     """Turns recordings into rows. `disturbed` are files that changed while the tests ran.
 
@@ -77,6 +85,10 @@ class Builder:
         #: The places of the segments that wrote to a file.
         self._writers: dict[str, set[int]] = {}
         self._owners: dict[tuple[str, bool], _Owners] = {}
+        # What was worked out for one test serves all others that ran the same.
+        self._ran: dict[tuple[tuple[str, bool], Arcs], int] = {}
+        self._names: dict[tuple[str, int], frozenset[str]] = {}
+        self._generated = _Generated()
         self._looks: dict[str, Looks] = {}
 
     def build(
@@ -131,6 +143,7 @@ class Builder:
     ) -> None:
         start = offsets[one.process]
         node.links |= {start + link for link in raw.links}
+        node.needs |= set(map(self._generated.__getitem__, raw.generated))
         self._add_children(node, raw, offsets)
         for code in (raw.code, raw.early):
             for path, arcs in code.items():
@@ -139,7 +152,7 @@ class Builder:
             self._add_text(node)  # its lines are in the traceback
         for path, arcs in raw.code.items():
             if (record := self.source(path)) is not None:
-                node.measured.setdefault(record, set()).update(arcs)
+                node.measured[record] = node.measured.get(record, frozenset()) | arcs
         for need, name in raw.needs:
             if not self._is_given(need, name, one):
                 self._add_need(node, need, name)
@@ -185,7 +198,7 @@ class Builder:
                 if not is_own_work(name, self._written):
                     self._add_need(node, Need.CONTENT, name)
 
-    def _add_code(self, node: Node, path: str, arcs: Sequence[tuple[int, int]]) -> None:
+    def _add_code(self, node: Node, path: str, arcs: Arcs) -> None:
         record = self.source(path)
         if record is None:
             return
@@ -197,10 +210,8 @@ class Builder:
         importing = node.kind is Kind.IMPORT and node.name == record.path
         bits = self._executed(record, arcs, importing=importing)
         node.blocks[record] |= bits
-        for index in source.indices(bits):
-            # What a file mentions when it is imported is its own doing, not that of who runs it.
-            if index or node.kind is Kind.IMPORT:
-                node.names |= record.source.blocks[index].names
+        # What a file mentions when it is imported is its own doing, not that of who runs it.
+        node.names |= self._mentioned(record, bits if node.kind is Kind.IMPORT else bits & ~1)
         if looks := self._looks.get(path):
             self._add_looks(node, record, looks, arcs, importing=importing)
 
@@ -209,7 +220,7 @@ class Builder:
         node: Node,
         record: SourceRecord,
         looks: Looks,
-        arcs: Sequence[tuple[int, int]],
+        arcs: Arcs,
         *,
         importing: bool,
     ) -> None:
@@ -230,19 +241,28 @@ class Builder:
         if record is not None:
             node.needs.add(NeedRecord(Need.TEXT, record.path, record.sha))
 
-    def _executed(
-        self, record: SourceRecord, arcs: Sequence[tuple[int, int]], *, importing: bool
-    ) -> int:
+    def _executed(self, record: SourceRecord, arcs: Arcs, *, importing: bool) -> int:
         """Return the blocks that the arcs lie in, as bits."""
-        key = (record.path, importing)
-        if key not in self._owners:
+        place = (record.path, importing)
+        if (place, arcs) in self._ran:
+            return self._ran[place, arcs]
+        if place not in self._owners:
             lines = record.source.owners(importing=importing) if record.source else {}
-            self._owners[key] = _Owners(lines)
-        owners = self._owners[key]
+            self._owners[place] = _Owners(lines)
         bits = 0
-        for arc in arcs:
-            bits |= owners[arc]
+        for blocks in set(map(self._owners[place].__getitem__, arcs)):
+            bits |= blocks
+        self._ran[place, arcs] = bits
         return bits
+
+    def _mentioned(self, record: SourceRecord, bits: int) -> frozenset[str]:
+        """Return the names that these blocks mention."""
+        key = (record.path, bits)
+        if key not in self._names:
+            blocks = record.source.blocks if record.source else ()
+            names = (blocks[index].names for index in source.indices(bits))
+            self._names[key] = frozenset().union(*names)
+        return self._names[key]
 
     def source(self, path: str) -> SourceRecord | None:
         """Return the present version of the file at `path`, None if it is gone."""
@@ -264,10 +284,6 @@ class Builder:
         return SourceRecord(self._scope.relative(path), sha, parsed)
 
     def _add_need(self, node: Node, need: Need, name: str) -> None:
-        if need is Need.NAME:
-            node.generated.add(name)
-            node.needs.add(NeedRecord(need, name, ""))
-            return
         if name in self._disturbed:
             node.disturbed.add(name)
         stored = name if need is Need.VARIABLE else self._scope.relative(name)

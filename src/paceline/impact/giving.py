@@ -17,7 +17,7 @@ from paceline.impact.recording import RawSegment, Recording, StateChange
 from paceline.impact.records import NeedRecord
 
 _LEFT = {
-    kind: RawSegment(kind, kind.value, {}, {}, (), (), (), (), (), ())
+    kind: RawSegment(kind, kind.value, {}, {}, (), (), (), (), (), (), ())
     for kind in (Kind.STATE, Kind.COUNT)
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from paceline.impact.recording import RawSegment
+from paceline.impact.recording import Arcs, RawSegment
 from paceline.impact.records import NeedRecord, SourceRecord
 
 
@@ -17,7 +17,7 @@ class Node:
         self.blocks: defaultdict[SourceRecord, int] = defaultdict(int)
         self.names: set[str] = set()
         #: Names that code mentions which has no file: code that was generated.
-        self.generated: set[str] = set()
+        self.generated = set(raw.generated)
         self.needs: set[NeedRecord] = set()
         self.links: set[int] = set()
         self.imports: set[str] = set()
@@ -26,7 +26,7 @@ class Node:
         self.unseen = set(raw.unseen)
         self.failed = raw.failed
         #: What the project's own coverage measured.
-        self.measured: dict[SourceRecord, set[tuple[int, int]]] = {}
+        self.measured: dict[SourceRecord, Arcs] = {}
         self.disturbed: set[str] = set()
         #: Whether its code looks at frames or tracebacks: at lines of the code that runs.
         self.sees_lines = False
@@ -53,4 +53,4 @@ class Node:
         self.sees_texts |= other.sees_texts
         self.failed &= other.failed
         for source_record, arcs in other.measured.items():
-            self.measured.setdefault(source_record, set()).update(arcs)
+            self.measured[source_record] = self.measured.get(source_record, frozenset()) | arcs

@@ -37,6 +37,8 @@ class Kind(str, Enum):
 class Need(str, Enum):
     """In which way a path or variable was used."""
 
+    __hash__ = str.__hash__  # that of an Enum is a function in Python, and this one is often asked
+
     CONTENT = "content"
     TEXT = "text"
     #: Line numbers or code objects, of a test's own work: not of what it leaves behind.
@@ -73,14 +75,16 @@ class Segment:
     """One stretch of the run. Compared by identity.
 
     `code` maps an absolute file name to what the tracer saw in it (lines, or arcs), `early`
-    the same for what ran before the project's own coverage measurement had begun.
+    the same for what ran before the project's own coverage measurement had begun. `generated` are
+    names that code mentions which was made at run time.
     """
 
     kind: Kind
     name: str
-    code: dict[str, set[object]] = field(default_factory=dict)
-    early: dict[str, set[object]] = field(default_factory=dict)
+    code: dict[str, frozenset[object]] = field(default_factory=dict)
+    early: dict[str, frozenset[object]] = field(default_factory=dict)
     needs: set[tuple[Need, str]] = field(default_factory=set)
+    generated: set[str] = field(default_factory=set)
     modules: set[str] = field(default_factory=set)
     missing: set[str] = field(default_factory=set)
     links: set[Segment] = field(default_factory=set)
@@ -139,6 +143,12 @@ class Recorder:
         self.take(self.current)
         while self._stack.pop() is not segment:
             pass
+
+    def forget(self) -> None:
+        """Drop what was recorded, at the end: those who listen may stay for good."""
+        self.reset("")
+        for known in (self.imported, self.by_name, self.values):
+            known.clear()
 
     def reset(self, name: str) -> None:
         """Begin anew in a forked child; what was imported before stays known."""

@@ -9,7 +9,8 @@ from typing import Any
 from paceline.impact.recorder import Child, Kind, Need, Recorder, Segment
 from paceline.impact.tracer import unpack
 
-Code = Mapping[str, Sequence[tuple[int, int]]]
+Arcs = frozenset[tuple[int, int]]
+Code = Mapping[str, Arcs]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class RawSegment:
 
     `code` is what the project's own coverage measured and `early` what ran before it began;
     both map an absolute file name to arcs, (0, line) for a line where only lines were traced.
+    `generated` are names that code mentions which was made at run time.
     """
 
     kind: Kind
@@ -30,6 +32,7 @@ class RawSegment:
     links: tuple[int, ...]
     children: tuple[Child, ...]
     unseen: tuple[str, ...]
+    generated: tuple[str, ...] = ()
     failed: bool = False
 
 
@@ -83,8 +86,11 @@ class Recording:
 
     def as_json(self) -> dict[str, Any]:
         """Return what `from_json` reads."""
-        data = asdict(self)
+        data = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        data["segments"] = list(map(_as_json, self.segments))
         data["values"] = [[need, name, value] for (need, name), value in self.values.items()]
+        data["tests"] = list(map(asdict, self.tests))
+        data["changes"] = list(map(asdict, self.changes))
         return data
 
 
@@ -113,12 +119,19 @@ def from_json(data: Any) -> Recording:
     )
 
 
+def _as_json(segment: RawSegment) -> dict[str, Any]:
+    data = asdict(segment)
+    for name in ("code", "early"):
+        data[name] = {path: sorted(arcs) for path, arcs in data[name].items()}
+    return data
+
+
 def _segment(entry: Any) -> RawSegment:
     return RawSegment(
         kind=Kind(entry["kind"]),
         name=entry["name"],
-        code={path: [(a, b) for a, b in arcs] for path, arcs in entry["code"].items()},
-        early={path: [(a, b) for a, b in arcs] for path, arcs in entry["early"].items()},
+        code={path: frozenset((a, b) for a, b in arcs) for path, arcs in entry["code"].items()},
+        early={path: frozenset((a, b) for a, b in arcs) for path, arcs in entry["early"].items()},
         needs=tuple((Need(need), name) for need, name in entry["needs"]),
         modules=tuple(entry["modules"]),
         missing=tuple(entry["missing"]),
@@ -128,6 +141,7 @@ def _segment(entry: Any) -> RawSegment:
             for child in entry["children"]
         ),
         unseen=tuple(entry["unseen"]),
+        generated=tuple(entry["generated"]),
         failed=entry["failed"],
     )
 
@@ -139,7 +153,7 @@ class Numbering:
         self._numbers: dict[Segment, int] = {}
         self._order: list[Segment] = []
         self._recorder = recorder
-        self._arcs = _Arcs()
+        self._sets = _Sets()
         self.number(recorder.session)
 
     def number(self, segment: Segment) -> int:
@@ -185,21 +199,32 @@ class Numbering:
         return RawSegment(
             segment.kind,
             segment.name,
-            {path: [self._arcs[item] for item in seen] for path, seen in segment.code.items()},
-            {path: [self._arcs[item] for item in seen] for path, seen in segment.early.items()},
+            {path: self._sets[seen] for path, seen in segment.code.items()},
+            {path: self._sets[seen] for path, seen in segment.early.items()},
             tuple(sorted(segment.needs)),
             tuple(sorted(segment.modules)),
             tuple(sorted(segment.missing)),
             tuple(sorted(self._numbers[linked] for linked in segment.links)),
             tuple(sorted(segment.children, key=lambda child: child.process)),
             tuple(sorted(segment.unseen)),
+            tuple(sorted(segment.generated)),
             segment.failed,
         )
 
 
-class _Arcs(dict[object, tuple[int, int]]):
-    """What coverage's collector stores, each item taken apart once for all tests."""
+class _Sets(dict[frozenset[object], Arcs]):
+    """The arcs in what coverage's collector stores, each set taken apart once for all tests."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._items = _Items()
+
+    def __missing__(self, seen: frozenset[object]) -> Arcs:
+        arcs = self[seen] = frozenset(map(self._items.__getitem__, seen))
+        return arcs
+
+
+class _Items(dict[object, tuple[int, int]]):
     def __missing__(self, item: object) -> tuple[int, int]:
         arc = self[item] = unpack(item)
         return arc

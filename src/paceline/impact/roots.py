@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from operator import itemgetter
 from types import ModuleType
-from typing import Any
 
 from paceline.impact.reach import DEPTH, ROOT, Entry, Label, Look
 
@@ -14,22 +14,32 @@ def of_module(module: ModuleType) -> Entry:
     return Entry(module.__dict__, ROOT, DEPTH + 1, module.__dict__)
 
 
-def of_part(module: ModuleType, names: Collection[str]) -> Entry:
-    """Return the entry of those globals of `module` that are there."""
-    globals_, kept = module.__dict__, ("__name__", *names)
-    return _of_names({name: globals_[name] for name in kept if name in globals_})
+class Parts:
+    """The globals of a large module in parts, each with its name, and what is new in a last one."""
+
+    def __init__(self, parts: Sequence[Sequence[str]]) -> None:
+        self._parts = [tuple(dict.fromkeys(("__name__", *names))) for names in parts]
+        self._known = {name for names in self._parts for name in names}
+        self._pick = [itemgetter(*names) for names in self._parts]
+
+    def entries(self, module: ModuleType) -> list[Entry]:
+        """Return the entries of the parts, and of the rest."""
+        globals_ = module.__dict__
+        parts = [
+            {name: globals_[name] for name in names if name in globals_} for names in self._parts
+        ]
+        rest = {name: value for name, value in globals_.items() if name not in self._known}
+        return [Entry(list(names.values()), ROOT, DEPTH + 1, names) for names in (*parts, rest)]
+
+    def values(self, module: ModuleType) -> list[object]:
+        """Return the values of the same entries."""
+        globals_ = module.__dict__
+        if globals_.keys() != self._known:
+            return [entry.value for entry in self.entries(module)]
+        return [*(pick(globals_) for pick in self._pick), ()]
 
 
-def of_rest(module: ModuleType, names: Collection[str]) -> Entry:
-    """Return the entry of all other globals of `module`."""
-    return _of_names({name: one for name, one in module.__dict__.items() if name not in names})
-
-
-def _of_names(names: dict[str, Any]) -> Entry:
-    return Entry(list(names.values()), ROOT, DEPTH + 1, names)
-
-
-def parts(look: Look, names: Collection[str], largest: int) -> list[list[str]]:
+def parts(look: Look, names: Collection[str], largest: int) -> Parts:
     """Divide the globals of a module so that each part leads to about `largest` objects."""
     sizes = dict.fromkeys(names, 0)
     for label, prints in look.prints.items():
@@ -43,7 +53,7 @@ def parts(look: Look, names: Collection[str], largest: int) -> list[list[str]]:
             left = largest
         found[-1].append(name)
         left -= size
-    return found
+    return Parts(found)
 
 
 def of_fixture(name: str, root: list[object]) -> Entry:

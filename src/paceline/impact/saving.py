@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -38,8 +39,9 @@ def save(
     by_path = import_places(segments)
     wanted = reachable([place for _, place in tests], segments, by_path)
     stored: dict[int, Node] = {}
+    known = _Known(connection)
     for place in sorted(wanted & numbers.keys()):
-        record = _record(connection, nodes[place], nodes, numbers)
+        record = _record(known, nodes[place], nodes, numbers)
         records.insert_segment(connection, environment, record, numbers[place])
         stored[numbers[place]] = nodes[place]
     next_number = first + len(nodes)
@@ -50,7 +52,7 @@ def save(
             "DELETE FROM segment WHERE environment = ? AND kind = ? AND name = ?",
             (environment, Kind.IMPORT.value, path),
         )
-        record = _record(connection, node, nodes, numbers)
+        record = _record(known, node, nodes, numbers)
         records.insert_segment(connection, environment, record, next_number + offset)
         stored[next_number + offset] = node
     marked = {
@@ -91,8 +93,16 @@ def _merged_imports(nodes: Sequence[Node]) -> dict[str, Node]:
     return merged
 
 
+class _Known:
+    """The numbers of inputs and file versions, each asked for once."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.need = functools.cache(functools.partial(records.need_number, connection))
+        self.source = functools.cache(functools.partial(records.source_number, connection))
+
+
 def _record(
-    connection: sqlite3.Connection,
+    known: _Known,
     node: Node,
     nodes: Sequence[Node],
     numbers: Mapping[int, int],
@@ -105,8 +115,8 @@ def _record(
     return SegmentRecord(
         node.kind,
         node.name,
-        {records.source_number(connection, source): bits for source, bits in node.blocks.items()},
-        tuple(sorted(records.need_number(connection, need) for need in node.needs)),
+        {known.source(source): bits for source, bits in node.blocks.items()},
+        tuple(sorted(map(known.need, node.needs))),
         tuple(sorted(numbers[link] for link in node.links if link in numbers)),
         tuple(sorted(imports)),
         node.modules,

@@ -18,7 +18,7 @@ from weakref import WeakValueDictionary
 from paceline.impact import counting, surroundings
 from paceline.impact.reach import Entry, Explorer, Label, Look, together
 from paceline.impact.readers import identities
-from paceline.impact.roots import of_fixture, of_module, of_part, of_rest, parts
+from paceline.impact.roots import Parts, of_fixture, of_module, parts
 
 #: Larger modules are looked at in parts, so that a change of one does not cost a look at all.
 _LARGEST = 500
@@ -30,8 +30,9 @@ class State:
     def __init__(self, counts: Callable[[str], bool]) -> None:
         self._counts = counts
         self._looks: dict[str, Look] = {}
-        self._together: list[Look] = []
+        #: One look at all modules and fixtures, and which these were.
         self._all = Look([], {})
+        self._together: tuple[Mapping[str, ModuleType], list[str]] = ({}, [])
         self._explorer = Explorer(counts)
         self._modules_seen = b""
         self._modules: dict[str, ModuleType] = {}
@@ -39,8 +40,8 @@ class State:
         self._imported: WeakValueDictionary[str, ModuleType] = WeakValueDictionary()
         #: Values of fixtures that outlive a test, each in a list, by the fixture's name.
         self._fixtures: dict[str, list[object]] = {}
-        #: The globals of each part of a module, none of one that is looked at as a whole.
-        self._parts: dict[str, list[list[str]]] = {}
+        #: The parts of each module, None of one that is looked at as a whole.
+        self._parts: dict[str, Parts | None] = {}
         self._process = surroundings.read()
         self._imported.update(self._project_modules())
 
@@ -48,7 +49,7 @@ class State:
         """Take the state of `module`, just imported, as its first; of one made anew as changed."""
         key = _key(module)
         self._imported[key] = module
-        if key not in self._looks:
+        if key not in self._parts:
             self._looks[key] = self._explorer.look(of_module(module))
             self._divide(key, module)
 
@@ -71,43 +72,49 @@ class State:
         """
         found = dict.fromkeys(self._changes_of_process(), 0)
         modules = self._project_modules()
-        fixtures = {f"\0{name}": of_fixture(name, root) for name, root in self._fixtures.items()}
-        roots = self._roots(modules) | fixtures
-        known = [self._looks.get(name) for name in roots]
+        now = (modules, list(self._fixtures))
         # One comparison of everything first: many small ones would cost several times as much.
-        if known != list(self._together) or not self._all.still_holds(
-            [root.value for root in roots.values()]
-        ):
-            for name, root in roots.items():
+        if self._together != now or not self._all.still_holds(self._values(modules)):
+            for name, root in self._roots(modules).items():
                 for label, count in self._compare(name, root).items():
                     found[label] = count if found.get(label, count) == count else 0
             for key in modules.keys() - self._parts.keys():
                 self._divide(key, modules[key])
-            roots = self._roots(modules) | fixtures
-            self._together = [self._looks[name] for name in roots]
-            self._all = together(self._together)
+            self._together = now
+            self._all = together([self._looks[name] for name in self._roots(modules)])
         return found
 
     def _divide(self, key: str, module: ModuleType) -> None:
         """Replace the look at a large module, just taken, by looks at parts of it."""
         whole = self._looks[key]
-        large = sum(map(len, whole.prints.values())) > _LARGEST
-        self._parts[key] = parts(whole, list(module.__dict__), _LARGEST) if large else []
-        for name, root in self._roots({key: module}).items() if large else ():
-            self._looks[name] = self._explorer.look(root)
+        if sum(map(len, whole.prints.values())) <= _LARGEST:
+            self._parts[key] = None
+            return
+        del self._looks[key]
+        found = self._parts[key] = parts(whole, list(module.__dict__), _LARGEST)
+        for number, root in enumerate(found.entries(module)):
+            self._looks[f"{key}\0{number}"] = self._explorer.look(root)
 
     def _roots(self, modules: Mapping[str, ModuleType]) -> dict[str, Entry]:
-        """Return where to begin, by name: the modules, or their parts."""
+        """Return where to begin, by name: the modules or their parts, and the fixtures."""
         roots: dict[str, Entry] = {}
         for key, module in modules.items():
             divided = self._parts.get(key)
-            if not divided:
+            if divided is None:
                 roots[key] = of_module(module)
-                continue
-            for number, names in enumerate(divided):
-                roots[f"{key}\0{number}"] = of_part(module, names)
-            roots[key] = of_rest(module, {name for names in divided for name in names})
-        return roots
+            else:
+                entries = enumerate(divided.entries(module))
+                roots |= {f"{key}\0{number}": root for number, root in entries}
+        fixtures = self._fixtures.items()
+        return roots | {f"\0{name}": of_fixture(name, root) for name, root in fixtures}
+
+    def _values(self, modules: Mapping[str, ModuleType]) -> list[object]:
+        """Return the values of the same roots."""
+        values: list[object] = []
+        for key, module in modules.items():
+            divided = self._parts.get(key)
+            values += [module.__dict__] if divided is None else divided.values(module)
+        return values + list(self._fixtures.values())
 
     def _changes_of_process(self) -> set[Label]:
         before, self._process = self._process, surroundings.read()

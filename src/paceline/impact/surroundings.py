@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from paceline.impact.inputs import ALL_VARIABLES
@@ -45,6 +46,12 @@ def _decimal(decimal: Any) -> object:
     return context.prec, context.rounding, context.Emin, context.Emax, tuple(context.traps.items())
 
 
+_FOLDER: Final = Label((WORKING_FOLDER, "getcwd", "cwd", "abspath", "absolute"))
+_SEARCH_FOLDERS: Final = Label((SEARCH_FOLDERS,))
+_ARGUMENTS: Final = Label(("argv", "parse_args"))
+_HANDLERS: Final = Label(("signal", "getsignal", "raise_signal"))
+_TIME_ZONE: Final = Label(("tzname", "localtime", "mktime", "fromtimestamp", "strftime"))
+
 #: By module: the names that code mentions which looks at this state, and how it is read.
 _READERS: Final[dict[str, tuple[Label, Callable[[Any], object]]]] = {
     "logging": (Label(("logging", "getLogger", "caplog")), _logging),
@@ -64,42 +71,48 @@ _READERS: Final[dict[str, tuple[Label, Callable[[Any], object]]]] = {
 }
 
 
-def read() -> dict[Label, object]:
-    """Return the process's state by the names of each part; the watch does not see it."""
-    variables: Any = os.environ
+@dataclass(frozen=True)
+class Surroundings:
+    """The variables as the environment keeps them, and all other state by its label."""
+
+    variables: dict[Any, Any]
+    others: dict[Label, object]
+
+
+def read() -> Surroundings:
+    """Return the process's state as it is; the watch does not see it."""
+    environ: Any = os.environ
     found: dict[Label, object] = {
-        Label((os.fsdecode(name),)): value
-        for name, value in variables._data.items()
-        if not os.fsencode(name).startswith(_OURS)
+        _SEARCH_FOLDERS: tuple(sys.path),
+        _ARGUMENTS: tuple(sys.argv),
+        _HANDLERS: list(map(signal.getsignal, _SIGNALS)),
+        _TIME_ZONE: (time.tzname, time.timezone, time.altzone),
     }
     with contextlib.suppress(OSError):  # it may be gone
-        found[Label((WORKING_FOLDER, "getcwd", "cwd", "abspath", "absolute"))] = os.getcwd()
-    found[Label((SEARCH_FOLDERS,))] = tuple(sys.path)
-    found[Label(("argv", "parse_args"))] = tuple(sys.argv)
-    found[Label(("signal", "getsignal", "raise_signal"))] = list(map(signal.getsignal, _SIGNALS))
-    found[Label(("tzname", "localtime", "mktime", "fromtimestamp", "strftime"))] = (
-        time.tzname,
-        time.timezone,
-        time.altzone,
-    )
+        found[_FOLDER] = os.getcwd()
     for name, (label, reader) in _READERS.items():
         if name in sys.modules:
             found[label] = reader(sys.modules[name])
-    return found
+    return Surroundings(dict(environ._data), found)
 
 
-def changes(before: dict[Label, object], now: dict[Label, object]) -> set[Label]:
+def changes(before: Surroundings, now: Surroundings) -> set[Label]:
     """Return the labels of what is not as it was; of the first look at something nothing is."""
-    found = {
-        label
-        for label in now.keys() | before.keys()
-        if now.get(label) != before.get(label) and not _is_first_look(label, before)
+    variables = {
+        Label((os.fsdecode(name),))
+        for name, _ in before.variables.items() ^ now.variables.items()
+        if not os.fsencode(name).startswith(_OURS)
     }
-    if any(len(label) == 1 and SEARCH_FOLDERS not in label for label in found):
-        found.add(Label((ALL_VARIABLES,)))
-    return found
+    if variables:
+        variables.add(Label((ALL_VARIABLES,)))
+    return variables | {
+        label
+        for label in now.others.keys() | before.others.keys()
+        if now.others.get(label) != before.others.get(label)
+        and not (label not in before.others and _is_first_look(label))
+    }
 
 
-def _is_first_look(label: Label, before: dict[Label, object]) -> bool:
+def _is_first_look(label: Label) -> bool:
     """Return whether the module that holds this state was not imported before."""
-    return label not in before and any(label == known for known, _ in _READERS.values())
+    return any(label == known for known, _ in _READERS.values())

@@ -82,6 +82,7 @@ class Tracer:
         self._measured = False
         self._accepted: dict[str, bool] = {}
         self._kept: defaultdict[str, set[object]] = defaultdict(set)
+        self._distinct: dict[frozenset[object], frozenset[object]] = {}
 
     def start(self) -> None:
         """Begin to trace; raise MissingTool if coverage's core cannot tell tests apart."""
@@ -155,16 +156,19 @@ class Tracer:
                 code = segment.code if measured else segment.early
                 if name.startswith(PACKAGE) and not self._wanted(name):
                     pass  # our own work, where someone measures that
-                elif name in code:
-                    code[name] |= seen
                 else:
-                    code[name] = set(seen)
+                    code[name] = self._shared(seen | code[name] if name in code else seen)
                 if measured:
                     self._kept[name] |= seen
                 # Emptied in place: frames still hold these sets (coverage, _clear_data).
                 seen.clear()
         finally:
             collector.unlock_data()
+
+    def _shared(self, seen: set[object]) -> frozenset[object]:
+        """Return what was seen as one object for all that ran the same: most tests do."""
+        frozen = frozenset(seen)
+        return self._distinct.setdefault(frozen, frozen)
 
     def _attach(self, cov: Any, *, measured: bool) -> None:
         collector = cov._collector

@@ -205,7 +205,7 @@ class Watch:
         if os.path.isabs(path):
             return
         if os.getcwd() != recorder.folder:
-            recorder.current.needs.add((Need.NAME, WORKING_FOLDER))
+            recorder.current.generated.add(WORKING_FOLDER)
         else:
             key = (Need.FOLDER, str(self.scope.root))
             recorder.current.needs.add(key)
@@ -304,7 +304,7 @@ class Watch:
         code = arguments[0]
         name = code.co_filename
         if not (name.endswith(SUFFIXES) and os.path.exists(name)):
-            self.recorder.current.needs.update((Need.NAME, name) for name in names_in(code))
+            self.recorder.current.generated |= names_in(code)
 
     def _asking(self, original: Any) -> Any:
         def ask(path: Any, *args: Any, **kwargs: Any) -> Any:

@@ -410,11 +410,14 @@ class Impact:
         """Give everything back."""
         if self.hooks is not None:
             self.hooks.stop()
+            self.config.pluginmanager.unregister(self.hooks)
+            self.hooks = None
         self.imports.stop()
         self.watch.stop()
         if hasattr(self, "children"):
             self.children.stop()
         self.tracer.stop()
+        self.recorder.forget()
         if self._run is not None:
             self._run.end()
 

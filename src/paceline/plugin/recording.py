@@ -127,7 +127,7 @@ class SegmentHooks:
         if segment is None:
             segment = self._tests[item.nodeid] = Segment(Kind.TEST, item.nodeid)
         if hasattr(item, "dtest"):  # the examples in a docstring
-            segment.needs.add((Need.NAME, "__doc__"))
+            segment.generated.add("__doc__")
         self._order[item.nodeid] = len(self._order) + 1
         self._link(segment, item)
         with self._recorder.inside(segment):

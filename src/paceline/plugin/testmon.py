@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib
 import os
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import lru_cache, partial
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -21,6 +21,8 @@ from paceline.plugin.options import is_worker
 
 #: What testmon returns for a batch: test, then file, then the lines that ran.
 Batch = dict[str, dict[str, Any]]
+
+_FIRST_LINE: Final = frozenset[object]((1,))
 
 
 class TestmonGuard:
@@ -143,7 +145,7 @@ class SharedTrace:
             return self._files(segment)
 
     def _files(self, segment: Segment) -> Batch:
-        files: dict[str, set[int]] = {}
+        files: dict[str, frozenset[object]] = {}
         parts = [segment, *(link for link in segment.links if link.kind is Kind.FIXTURE)]
         for part in parts:
             for code in (part.code, part.early):
@@ -151,8 +153,8 @@ class SharedTrace:
                     name = self._names(path)
                     # What the run made itself is gone or another when testmon looks for it.
                     if name and path not in self._recorder.written:
-                        files.setdefault(name, set()).update(lines(seen))
-        files.setdefault(self._test.partition("::")[0], {1})  # as testmon itself does
+                        files[name] = files[name] | seen if name in files else seen
+        files.setdefault(self._test.partition("::")[0], _FIRST_LINE)  # as testmon itself does
         return {self._test: files}
 
     def close(self) -> None:
@@ -176,19 +178,19 @@ class Fingerprints:
         self._checksums = checksums
         #: Of each module the blocks of a line as bits, and the blocks' checksums.
         self._modules: dict[Any, tuple[dict[int, int], list[int]]] = {}
-        self._known: dict[tuple[Any, int], list[int]] = {}
+        self._known: dict[tuple[Any, frozenset[object]], list[int]] = {}
 
-    def __call__(self, module: Any, covered: Iterable[int]) -> list[int]:
-        """Return the checksums of the blocks of `module` that have one of the `covered` lines."""
-        if module not in self._modules:
-            self._modules[module] = self._read(module)
-        owners, checksums = self._modules[module]
-        bits = 0
-        for owner in set(map(owners.get, covered)):
-            bits |= owner or 0
-        if (module, bits) not in self._known:
-            self._known[module, bits] = [checksums[place] for place in indices(bits)]
-        return self._known[module, bits]
+    def __call__(self, module: Any, covered: frozenset[object]) -> list[int]:
+        """Return the checksums of the blocks of `module` in which one of the `covered` lies."""
+        if (module, covered) not in self._known:
+            if module not in self._modules:
+                self._modules[module] = self._read(module)
+            owners, checksums = self._modules[module]
+            bits = 0
+            for owner in set(map(owners.get, lines(covered))):
+                bits |= owner or 0
+            self._known[module, covered] = [checksums[place] for place in indices(bits)]
+        return self._known[module, covered]
 
     def _read(self, module: Any) -> tuple[dict[int, int], list[int]]:
         blocks = sorted(module.blocks, key=lambda block: block.start)

@@ -47,4 +47,4 @@ def test_a_fingerprint_is_the_one_that_testmon_makes(covered: list[set[int]]) ->
     module = testmon.Module(source_code=SOURCE)
     fingerprints = Fingerprints(testmon.methods_to_checksums)
     for lines in covered:
-        assert fingerprints(module, lines) == testmon.create_fingerprint(module, lines)
+        assert fingerprints(module, frozenset(lines)) == testmon.create_fingerprint(module, lines)

@@ -49,8 +49,8 @@ def recording(root: Path, test: str, line: int, status: str = "passed") -> Recor
         process=line,
         segments=(
             raw(Kind.SESSION, "session"),
-            raw(Kind.IMPORT, app, code={app: [(1, 0), (5, 0)]}),
-            raw(Kind.TEST, test, code={app: [(line, 0)]}, links=(0, 1)),
+            raw(Kind.IMPORT, app, code={app: frozenset({(1, 0), (5, 0)})}),
+            raw(Kind.TEST, test, code={app: frozenset({(line, 0)})}, links=(0, 1)),
         ),
         values={(Need.CONTENT, app): inputs.value(Need.CONTENT, app)},
         modules={"app": app},
