@@ -7,6 +7,7 @@ counts for everyone who asks for it.
 from __future__ import annotations
 
 import builtins
+import functools
 import importlib
 import importlib.machinery
 import importlib.util
@@ -162,8 +163,7 @@ class Imports:
             except ImportError as error:
                 recorder.current.missing.add(error.name or name)
                 raise
-            base = _absolute(name, globals, level)
-            asked = [base, *(f"{base}.{part}" for part in fromlist or () if isinstance(part, str))]
+            asked = _asked(_absolute(name, globals, level), tuple(fromlist or ()))
             if not recorder.current.modules.issuperset(asked):
                 recorder.current.modules.update(asked)
                 self._note_modules(asked)
@@ -215,6 +215,12 @@ def _origin(module: object) -> str:
         if isinstance(path, str) and os.path.isabs(path):
             return path
     return ""
+
+
+@functools.cache
+def _asked(base: str, fromlist: tuple[object, ...]) -> tuple[str, ...]:
+    """Return the modules that `from base import ...` may mean; functions import in loops."""
+    return (base, *(f"{base}.{part}" for part in fromlist if isinstance(part, str)))
 
 
 def _absolute(name: str, namespace: Any, level: int) -> str:

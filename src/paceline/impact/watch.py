@@ -55,6 +55,8 @@ class Watch:
             "os.system": self._system,
             "sys.settrace": self._traced,
             "exec": self._generated,
+            "_thread.start_new_thread": self._thread_begun,
+            "_thread.start_joinable_thread": self._thread_begun,
         }
 
     def start(self) -> None:
@@ -299,6 +301,12 @@ class Watch:
         # doctest only puts back what was there before an example.
         if not module.startswith(("coverage.", "paceline.", "_pytest.", "testmon.", "doctest")):
             self.recorder.current.unseen.add("replaces the tracer (sys.settrace)")
+
+    def _thread_begun(self, arguments: tuple[Any, ...]) -> None:
+        # Only `threading` hands the tracer on.
+        own = getattr(arguments[0], "__module__", "") == "threading"
+        if not own and not self.askers.is_tool(3):
+            self.recorder.current.unseen.add("a thread that was begun with _thread")
 
     def _generated(self, arguments: tuple[Any, ...]) -> None:
         code = arguments[0]
