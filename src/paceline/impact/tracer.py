@@ -147,28 +147,26 @@ class Tracer:
 
     def _empty(self, segment: Segment) -> None:
         collector = self._collector
+        taken: list[tuple[str, frozenset[object]]] = []
         collector.lock_data()
+        # The tracer asks for this lock as well when a function of another file is called.
         try:
             for name, seen in collector.data.items():
-                if not seen:
-                    continue
-                measured = self._measured and self._accepted.get(name, True)
-                code = segment.code if measured else segment.early
-                if name.startswith(PACKAGE) and not self._wanted(name):
-                    pass  # our own work, where someone measures that
-                else:
-                    code[name] = self._shared(seen | code[name] if name in code else seen)
-                if measured:
-                    self._kept[name] |= seen
-                # Emptied in place: frames still hold these sets (coverage, _clear_data).
-                seen.clear()
+                if seen:
+                    taken.append((name, frozenset(seen)))
+                    # Emptied in place: frames still hold these sets (coverage, _clear_data).
+                    seen.clear()
         finally:
             collector.unlock_data()
-
-    def _shared(self, seen: set[object]) -> frozenset[object]:
-        """Return what was seen as one object for all that ran the same: most tests do."""
-        frozen = frozenset(seen)
-        return self._distinct.setdefault(frozen, frozen)
+        for name, found in taken:
+            measured = self._measured and self._accepted.get(name, True)
+            code = segment.code if measured else segment.early
+            if not name.startswith(PACKAGE) or self._wanted(name):  # else our own work, measured
+                both = code[name] | found if name in code else found
+                # Most tests run what others ran: one object for all of them.
+                code[name] = self._distinct.setdefault(both, both)
+            if measured:
+                self._kept[name] |= found
 
     def _attach(self, cov: Any, *, measured: bool) -> None:
         collector = cov._collector
