@@ -14,6 +14,7 @@ from paceline.impact.counting import as_before, counts_of
 if TYPE_CHECKING:
     from paceline.impact.records import Records
     from paceline.impact.selection import Selection
+    from paceline.plugin.choice import Choice
     from paceline.plugin.impact import Impact
 
 #: With nothing to run, what is left out makes a pass of the second (`plugin.impact`).
@@ -26,8 +27,11 @@ class Aftermath:
     Tests that wait in the `selection` are left out if those that run count as far as before.
     """
 
-    def __init__(self, impact: Impact, known: Records, selection: Selection) -> None:
+    def __init__(
+        self, impact: Impact, choice: Choice, known: Records, selection: Selection
+    ) -> None:
         self._impact = impact
+        self._choice = choice
         self._known = known
         self._waiting = selection.waiting
         self._counts = dict(selection.counts)
@@ -45,7 +49,7 @@ class Aftermath:
                 break
             if not self._impact.runs_here():
                 self._open = found
-                self._impact.hold_back([*givers(self._known, traces), *found])
+                self._choice.hold_back([*givers(self._known, traces), *found])
                 break
             self._run(session, found)  # these may leave something behind as well
         return result
@@ -53,7 +57,7 @@ class Aftermath:
     def _affected(self, traces: Traces) -> Mapping[str, tuple[str, ...]]:
         impact = self._impact
         environ = impact.recorder.environ
-        return also_affected(self._known, impact.left_out(), traces, impact.scope, environ)
+        return also_affected(self._known, self._choice.left_out, traces, impact.scope, environ)
 
     def _no_longer_waiting(self, traces: Traces) -> Mapping[str, tuple[str, ...]]:
         """Return the tests that waited in vain; let the others be left out for good."""
@@ -61,8 +65,8 @@ class Aftermath:
         if not waiting:
             return {}
         if not as_before(self._counts, traces.counts):
-            return {test: self._impact.reasons[test] for test in sorted(waiting)}
-        self._impact.leave_out_for_good(waiting, self._counts)
+            return {test: self._choice.reasons[test] for test in sorted(waiting)}
+        self._choice.leave_out_for_good(waiting, self._counts)
         return {}
 
     def _traces(self) -> Traces:
@@ -92,7 +96,7 @@ class Aftermath:
     def _run(self, session: pytest.Session, found: Mapping[str, tuple[str, ...]]) -> None:
         _say(session.config, f"{len(found)} more, affected by what these tests left behind:")
         before = session.items
-        self._impact.select_also(found)
+        self._choice.select_also(found)
         for test in found:
             segment = self._known.segments.get(self._known.tests[test].segment)
             if segment is not None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Generator, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ import pytest
 from paceline import console
 from paceline.errors import PacelineError
 from paceline.plugin import handover
+from paceline.plugin.choice import Choice
 from paceline.plugin.declarations import declarations
 from paceline.plugin.narrowing import collects_all, is_narrowed
 from paceline.plugin.obstacles import has_obstacle_of_its_run, obstacle
@@ -22,12 +22,9 @@ from paceline.plugin.surroundings import options
 
 if TYPE_CHECKING:
     from paceline.impact.building import Declared
-    from paceline.impact.counting import Counts
     from paceline.impact.recording import Recording
-    from paceline.impact.records import Records
     from paceline.impact.run import Run
-    from paceline.impact.selection import Selection, Selector
-    from paceline.plugin.carrying import Carrying, Company
+    from paceline.plugin.carrying import Carrying
     from paceline.plugin.recording import SegmentHooks
 
 #: Under this name a worker gets its instructions.
@@ -71,23 +68,12 @@ class Impact:
         self.watch = Watch(self.recorder, self.scope)
         self.tracer = Tracer(self.recorder, self.scope.counts, self._measuring)
         self.imports = Imports(self.recorder, self.watch, (AssertionRewritingHook,))
-        self.selecting = False
         self.hooks: SegmentHooks | None = None
-        self.reasons: Mapping[str, tuple[str, ...]] = {}
-        self.unaffected: frozenset[str] = frozenset()
-        self.quiet_files: frozenset[str] = frozenset()
-        self._narrowed = False
+        self.choice: Choice
         self._distributed = False
-        self._dropped: set[str] = set()
-        self._held_back: frozenset[str] = frozenset()
-        #: Tests that moved numbers on as before, so that others go on building on them.
-        self._counted: frozenset[str] = frozenset()
-        #: Tests that are only run for their coverage.
-        self._measured_anew: frozenset[str] = frozenset()
         self._run: Run | None = None
         self._declared: dict[str, Declared] = {}
         self._carrying: Carrying | None = None
-        self._company: Company | None = None
 
     def start(self) -> None:
         """Begin to record; called before any conftest file is imported."""
@@ -109,7 +95,6 @@ class Impact:
         from paceline.impact.children import Children
         from paceline.impact.inputs import CONFIGURATION, SEARCH_PATH
         from paceline.impact.recorder import Need
-        from paceline.plugin.carrying import Company
         from paceline.plugin.recording import SegmentHooks
         from paceline.plugin.testmon import share_trace
 
@@ -127,28 +112,22 @@ class Impact:
             self.watch.note_in(self.recorder.session, Need.CONTENT, str(config.inipath))
         self._distributed = getattr(config.option, "dist", "no") != "no"
         if is_worker(config):
-            given = config.workerinput[INPUT]  # type: ignore[attr-defined]
-            folder = Path(given["folder"])
-            self.unaffected = frozenset(given["unaffected"])
-            self.quiet_files = frozenset(given["quiet_files"])
-            self.selecting = given["selecting"]
-            self._narrowed = given["narrowed"]
-            self._company = Company.read(folder) if given["carrying"] else None
+            self.choice = Choice.told(config.workerinput[INPUT])  # type: ignore[attr-defined]
         else:
-            folder = self._begin(config)
-        self._folder = folder
+            self.choice = self._begin(config)
         if is_worker(config) or not self._distributed:
-            self.children = Children(self.recorder, folder, self.root, self.watch.askers.is_tool)
+            folder, is_tool = self.choice.folder, self.watch.askers.is_tool
+            self.children = Children(self.recorder, folder, self.root, is_tool)
             self.children.start()
 
-    def _begin(self, config: pytest.Config) -> Path:
+    def _begin(self, config: pytest.Config) -> Choice:
         from paceline.impact.environment import surroundings
         from paceline.impact.project import Project
         from paceline.impact.run import Run
         from paceline.impact.selection import Selector
         from paceline.plugin.aftermath import Aftermath
         from paceline.plugin.audit import Audit
-        from paceline.plugin.carrying import is_measured
+        from paceline.plugin.carrying import Carrying, is_measured
 
         self._run = Run.begin(
             self.root,
@@ -156,59 +135,24 @@ class Impact:
             self.recorder.environ,
             self.recorder.folder,
         )
-        self.selecting = not config.option.impact_noselect
-        self._narrowed = is_narrowed(config)
         known = self._run.known()
         selector = Selector(known, Project(self.root, self.recorder.environ))
-        selection = self._select(config, selector)
-        if not self._narrowed:  # else all is collected: a typo in -k is no selection
-            self._silence(selector, known, selection.never_run)
+        selecting = not config.option.impact_noselect
+        choice = Choice(self._run.folder, selecting=selecting, narrowed=is_narrowed(config))
+        selection = choice.make(config, selector, known, can_wait=self.runs_here())
         if is_measured(config):
-            self._carry(config, self._run, known)
-        if self.selecting:
-            aftermath = Aftermath(self, known, selection)
+            self._carrying = Carrying(config, self._run, known)
+            config.pluginmanager.register(self._carrying, "paceline-carrying")
+        if self._carrying is not None and selecting:
+            obstacles = self._carrying.obstacles(choice.unaffected)
+            choice.measure_anew(obstacles, self._carrying.company)
+        if selecting:
+            aftermath = Aftermath(self, choice, known, selection)
             config.pluginmanager.register(aftermath, "paceline-aftermath")
         else:
             audit = Audit(self, self._run, selection, selector.changes())
             config.pluginmanager.register(audit, "paceline-audit")
-        return self._run.folder
-
-    def _select(self, config: pytest.Config, selector: Selector) -> Selection:
-        """Decide what to leave out, and return what is known of that."""
-        from paceline.plugin.testmon import added_by_testmon
-
-        selection = selector.select()
-        waiting = selection.waiting if self.runs_here() else frozenset()
-        left_out = selection.unaffected | waiting
-        added = added_by_testmon(config, left_out, selector.overrules)
-        self.reasons = {**selection.reasons, **dict.fromkeys(added, ("testmon selects it",))}
-        self.unaffected = left_out.difference(added)
-        return replace(selection, unaffected=self.unaffected, waiting=waiting.difference(added))
-
-    def _silence(self, selector: Selector, known: Records, never_run: frozenset[str]) -> None:
-        """Note the files of which every test is left out."""
-        idle = self.unaffected | never_run
-        files: dict[str, bool] = {}
-        for test in known.tests:
-            file = test.partition("::")[0]
-            quiet = test in idle and selector.is_as_recorded(file)
-            files[file] = files.get(file, True) and quiet
-        self.quiet_files = frozenset(file for file, quiet in files.items() if quiet)
-
-    def _carry(self, config: pytest.Config, run: Run, known: Records) -> None:
-        """Carry the coverage of what is left out; all is collected, so that this is exact."""
-        from paceline.plugin.carrying import Carrying
-
-        self._carrying = Carrying(config, run, known)
-        config.pluginmanager.register(self._carrying, "paceline-carrying")
-        if not self.selecting:
-            return
-        obstacles = self._carrying.obstacles(self.unaffected)
-        self._company = self._carrying.company
-        self._measured_anew = frozenset(obstacles)
-        self.reasons = {**self.reasons, **{name: (why,) for name, why in obstacles.items()}}
-        self.unaffected -= obstacles.keys()
-        self.quiet_files = frozenset()
+        return choice
 
     def _measuring(self) -> Any:
         plugin = self.config.pluginmanager.get_plugin("_cov")
@@ -223,21 +167,14 @@ class Impact:
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         """Tell a worker what to leave out, and where to leave its recording."""
-        node.workerinput[INPUT] = {
-            "folder": str(self._folder),
-            "unaffected": sorted(self.unaffected),
-            "quiet_files": sorted(self.quiet_files),
-            "selecting": self.selecting,
-            "narrowed": self._narrowed,
-            "carrying": self._company is not None,
-        }
+        node.workerinput[INPUT] = self.choice.as_told()
 
     def pytest_ignore_collect(self, collection_path: Path, config: pytest.Config) -> bool | None:
         """Do not even import a test file of which every test is left out."""
-        if not self.selecting or config.option.paceline_result:
+        if not self.choice.selecting or config.option.paceline_result:
             return None
         name = self.scope.relative(str(collection_path))
-        if name not in self.quiet_files:
+        if name not in self.choice.quiet_files:
             return None
         if self.hooks is not None:
             self.hooks.quiet_files.add(name)
@@ -252,35 +189,22 @@ class Impact:
         with self.watch.aside():
             self._declared.update(declarations(items, self.root))
         if not config.option.paceline_result:
-            if self.hooks is not None and config.option.markexpr and not self._narrowed:
+            if self.hooks is not None and config.option.markexpr and not self.choice.narrowed:
                 self.hooks.leave_to(items)
             self.leave_out(config, items)
 
     def leave_out(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Drop the unaffected tests from `items`."""
-        if not self.selecting:
+        if not self.choice.selecting:
             return
-        if self._company is not None:
-            self.unaffected = self._company.unaffected(
-                [item.nodeid for item in items], self.unaffected, self.recorder.imported
-            )
-        keep = [item for item in items if item.nodeid not in self.unaffected]
-        dropped = [item for item in items if item.nodeid in self.unaffected]
-        self._dropped |= {item.nodeid for item in dropped}
+        dropped = self.choice.leave_out_of(items, self.recorder.imported)
         if dropped:
-            items[:] = keep
             config.hook.pytest_deselected(items=dropped)
         left_out = [item.nodeid for item in dropped]
         if self._carrying is not None:
             self._carrying.leave_out(left_out)
-        elif self._company is not None:
+        elif self.choice.company is not None:
             config.workeroutput[LEFT_OUT] = left_out  # type: ignore[attr-defined]
-
-    def left_out(self) -> frozenset[str]:
-        """Return the tests that this run leaves out, as far as it was asked for them."""
-        if not self._narrowed:
-            return self.unaffected
-        return self.unaffected & {*self._dropped, *handover.read(self._folder).dropped}
 
     def recordings(self) -> list[Recording]:
         """Return what other processes of this run have recorded until now."""
@@ -292,21 +216,6 @@ class Impact:
 
         option = self.config.option
         return not (self._distributed or option.paceline_result or is_measured(self.config))
-
-    def select_also(self, reasons: Mapping[str, tuple[str, ...]]) -> None:
-        """Leave these tests out no longer."""
-        self.reasons = {**self.reasons, **reasons}
-        self.unaffected -= reasons.keys()
-        self.quiet_files = frozenset()
-
-    def leave_out_for_good(self, tests: Collection[str], counts: Counts) -> None:
-        """Leave out tests that waited for others to move numbers on by these `counts`."""
-        self.reasons = {test: why for test, why in self.reasons.items() if test not in tests}
-        self._counted = frozenset(counts)
-
-    def hold_back(self, tests: Iterable[str]) -> None:
-        """Let these tests run next time, whatever is recorded of this run."""
-        self._held_back = frozenset(tests)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Mark the tests that are about to run."""
@@ -335,7 +244,10 @@ class Impact:
         if self._run is None:
             self._hand_over(recording)
             return
-        if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self._left_something_out():
+        if (
+            session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED
+            and self.choice.leaves_something_out
+        ):
             session.exitstatus = pytest.ExitCode.OK
         self.recorder.active = False
         if not _only_looks(session.config):
@@ -346,29 +258,24 @@ class Impact:
 
     def _store(self, session: pytest.Session, run: Run, recording: Recording) -> None:
         complete, partial = self._collected_files(session.config)
-        handed = handover.read(self._folder)
+        handed = handover.read(self.choice.folder)
         with self.watch.aside(), self.tracer.aside():
             run.finish(
                 recording,
                 {**self._declared, **handed.declared},
                 complete,
                 partial,
-                self.reasons.keys() - self._measured_anew,
-                again=self._held_back,
-                counted=self._counted,
+                self.choice.affected,
+                again=self.choice.held_back,
+                counted=self.choice.counted,
                 collected_all=collects_all(session),
                 coverage=self._carrying.measurement() if self._carrying else None,
             )
 
     def _hand_over(self, recording: Recording) -> None:
         self.recorder.active = False
-        handover.write(self._folder, recording, self._declared, sorted(self._dropped))
-
-    def _left_something_out(self) -> bool:
-        """Return whether there were tests to run, all of which were left out."""
-        if not self._narrowed:
-            return self.selecting and bool(self.unaffected)
-        return bool(self._dropped or handover.read(self._folder).dropped)
+        dropped = sorted(self.choice.dropped)
+        handover.write(self.choice.folder, recording, self._declared, dropped)
 
     def _collected_files(self, config: pytest.Config) -> tuple[list[str], list[str]]:
         """Return the files that were collected as a whole, and those asked for in part."""
@@ -381,7 +288,7 @@ class Impact:
         )
         collected = {
             *(self.hooks.collected if self.hooks else ()),
-            *handover.read(self._folder).collected,
+            *handover.read(self.choice.folder).collected,
         }
         files = {test.partition("::")[0] for test in collected}
         if config.option.lf:  # pytest leaves the other tests of a file out while it collects
@@ -401,9 +308,10 @@ class Impact:
         }
         if self.config.option.impact_explain:
             for test in sorted(ran):
-                reasons = self.reasons.get(test) or ("new test",)
+                reasons = self.choice.reasons.get(test) or ("new test",)
                 write(f"{test}: {'; '.join(reasons[:5])}")
-        left = f", {len(self.unaffected)} unaffected" if self.selecting else ", all selected"
+        unaffected = f"{len(self.choice.unaffected)} unaffected"
+        left = f", {unaffected}" if self.choice.selecting else ", all selected"
         write(f"paceline impact: {len(ran)} tests ran{left}")
 
     def pytest_unconfigure(self) -> None:
