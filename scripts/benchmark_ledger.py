@@ -22,9 +22,10 @@ from coverage import Coverage
 
 from paceline.coverage.carrying import Carrier, add_to
 from paceline.coverage.ledger import Arc, Settings, Writer
-from paceline.impact import inputs, records, source
+from paceline.impact import inputs, rows, source
+from paceline.impact.database import Store
 from paceline.impact.recorder import Kind
-from paceline.impact.records import SegmentRecord, SourceRecord, Store
+from paceline.impact.records import SegmentRecord, SourceRecord
 
 FILES, FUNCTIONS = 40, 40
 TESTS_A_FILE = 50
@@ -70,14 +71,14 @@ def make(root: Path, tests: int) -> Store:
     chance = random.Random(1)
     store = Store(root / "records.db")
     with store.open() as connection:
-        environment = records.environment_number(connection, ENVIRONMENT, "", here=True)
+        environment = rows.environment_number(connection, ENVIRONMENT, "", here=True)
         writer = Writer(connection, SETTINGS)
         numbers = []
         for place in range(FILES):
             content = text(place).encode()
             (root / f"code_{place}.py").write_bytes(content)
             record = SourceRecord(f"code_{place}.py", inputs.digest(content), source.parse(content))
-            numbers.append(records.source_number(connection, record))
+            numbers.append(rows.source_number(connection, record))
             writer.add_source(numbers[-1], "", content)
         for test in range(1, tests + 1):
             if test % TESTS_A_FILE == 1:
@@ -89,7 +90,7 @@ def make(root: Path, tests: int) -> Store:
             segment = SegmentRecord(
                 Kind.TEST, name, blocks, (), (), (), frozenset(), frozenset(), ()
             )
-            records.insert_segment(connection, environment, segment, test)
+            rows.insert_segment(connection, environment, segment, test)
             connection.execute(
                 "INSERT INTO test VALUES (?, ?, 'passed', 0.01, ?)", (environment, name, test)
             )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from paceline.coverage import ledger
 from paceline.coverage.ledger import Arc, Settings, Writer
-from paceline.impact import inputs, records
+from paceline.impact import inputs, rows
 from paceline.impact.building import Builder
 from paceline.impact.nodes import Node
 from paceline.impact.recorder import Kind
@@ -61,7 +61,7 @@ def _source(
     connection: sqlite3.Connection, writer: Writer, record: SourceRecord, root: Path, tracer: str
 ) -> int | None:
     """Return the number of a file version with its text stored, None if the text is not there."""
-    number = records.source_number(connection, record)
+    number = rows.source_number(connection, record)
     if not writer.knows(number):
         text = ledger.read_text(root / record.path)
         if text is None or inputs.digest(text) != record.sha:

@@ -11,9 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from paceline.errors import UsageError
-from paceline.impact import records, saving
+from paceline.impact import rows, saving
+from paceline.impact.database import DAMAGE, FORMAT, Store
 from paceline.impact.recorder import Kind
-from paceline.impact.records import NEVER_RUN, Records, SegmentRecord, Store, TestRecord
+from paceline.impact.records import NEVER_RUN, Records, SegmentRecord, TestRecord
 
 
 def export(store: Store, target: Path) -> None:
@@ -50,12 +51,12 @@ def merge(store: Store, others: list[Path]) -> int:
         for digest, detail in environments:
             try:
                 found = other.read(digest)
-            except records.DAMAGE as error:
+            except DAMAGE as error:
                 raise UsageError(
                     f"{path}: damaged: {error}", "nothing was merged from it"
                 ) from None
             with store.open() as connection:
-                number = records.environment_number(connection, digest, detail, here=False)
+                number = rows.environment_number(connection, digest, detail, here=False)
                 count += _add(connection, number, found)
                 saving.clean(connection, number)
     return count
@@ -72,8 +73,8 @@ def _check(path: Path) -> None:
             finally:
                 connection.close()
             problem = "" if found == "ok" else str(found)
-            if version != records.FORMAT:
-                problem = f"it has format {version}, this is format {records.FORMAT}"
+            if version != FORMAT:
+                problem = f"it has format {version}, this is format {FORMAT}"
         except sqlite3.DatabaseError as error:
             problem = str(error)
     if problem:
@@ -83,9 +84,9 @@ def _check(path: Path) -> None:
 def _add(connection: sqlite3.Connection, environment: int, found: Records) -> int:
     first = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM segment").fetchone()[0]
     numbers = {old: first + place for place, old in enumerate(found.segments)}
-    sources = {old: records.source_number(connection, item) for old, item in found.sources.items()}
-    needs = {old: records.need_number(connection, item) for old, item in found.needs.items()}
-    known = records.load_segments(connection, environment)
+    sources = {old: rows.source_number(connection, item) for old, item in found.sources.items()}
+    needs = {old: rows.need_number(connection, item) for old, item in found.needs.items()}
+    known = rows.load_segments(connection, environment)
     present = {item.name: number for number, item in known.items() if item.kind is Kind.IMPORT}
     for old, segment in found.segments.items():
         moved = replace(
@@ -99,11 +100,13 @@ def _add(connection: sqlite3.Connection, environment: int, found: Records) -> in
             moved = _united(known[number], moved)
             connection.execute("DELETE FROM segment WHERE id = ?", (number,))
             numbers[old] = number
-        records.insert_segment(connection, environment, moved, numbers[old])
-    rows = connection.execute(
+        rows.insert_segment(connection, environment, moved, numbers[old])
+    known_tests = connection.execute(
         "SELECT name, status, seconds, segment FROM test WHERE environment = ?", (environment,)
     )
-    tests = {name: TestRecord(status, seconds, segment) for name, status, seconds, segment in rows}
+    tests = {
+        name: TestRecord(status, seconds, segment) for name, status, seconds, segment in known_tests
+    }
     for name, test in found.tests.items():
         one = replace(test, segment=numbers.get(test.segment, 0))
         both = _decided(tests.get(name, one), one)
@@ -112,7 +115,7 @@ def _add(connection: sqlite3.Connection, environment: int, found: Records) -> in
             (environment, name, both.status, both.seconds, both.segment),
         )
     seen = connection.execute("SELECT files FROM environment WHERE id = ?", (environment,))
-    records.note_files(connection, environment, found.files | records.files_in(seen.fetchone()[0]))
+    rows.note_files(connection, environment, found.files | rows.files_in(seen.fetchone()[0]))
     return sum(test.segment in numbers for test in found.tests.values())
 
 

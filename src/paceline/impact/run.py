@@ -16,12 +16,13 @@ from pathlib import Path
 
 from paceline.coverage.keeping import Measurement, keep
 from paceline.coverage.ledger import Ledger
-from paceline.impact import inputs, records, saving
+from paceline.impact import inputs, rows, saving
 from paceline.impact.building import Builder, Declared, is_own_work
+from paceline.impact.database import Store
 from paceline.impact.environment import Surroundings
 from paceline.impact.recorder import Need
 from paceline.impact.recording import Recording, from_json
-from paceline.impact.records import UNKNOWN_TESTS, Records, Store
+from paceline.impact.records import UNKNOWN_TESTS, Records
 from paceline.impact.scope import Scope
 
 #: Seen in a file's status when it was edited: times, size, place.
@@ -83,7 +84,7 @@ class Run:
         """Mark tests that are about to run: if this run dies, they have to run again."""
         with self.store.open() as connection:
             number = self._environment(connection)
-            records.mark(connection, number, tests, self.name)
+            rows.mark(connection, number, tests, self.name)
 
     def finish(
         self,
@@ -143,7 +144,7 @@ class Run:
 
         saving.forget(connection, number, is_gone)
         files = own.values[Need.FILES, str(root)].split("\n")
-        records.note_files(connection, number, files)
+        rows.note_files(connection, number, files)
 
     def end(self) -> None:
         """Remove what the run kept beside the store."""
@@ -151,7 +152,7 @@ class Run:
 
     def _environment(self, connection: sqlite3.Connection) -> int:
         detail = self.surroundings.as_text()
-        return records.environment_number(connection, self.environment, detail, here=True)
+        return rows.environment_number(connection, self.environment, detail, here=True)
 
     def left_behind(self, own: int) -> list[Recording]:
         """Return what processes recorded that have ended, but for the process `own`."""
@@ -207,7 +208,7 @@ class Run:
             return False
         name = self.scope.relative(path)
         with self.store.open() as connection:
-            known = records.known_contents(connection, name)
+            known = rows.known_contents(connection, name)
         return not known or content in known
 
 

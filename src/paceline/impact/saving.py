@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from paceline.impact import records
+from paceline.impact import rows
 from paceline.impact.links import import_places, reachable, reaching
 from paceline.impact.nodes import Node
 from paceline.impact.recorder import Kind
@@ -42,7 +42,7 @@ def save(
     known = _Known(connection)
     for place in sorted(wanted & numbers.keys()):
         record = _record(known, nodes[place], nodes, numbers)
-        records.insert_segment(connection, environment, record, numbers[place])
+        rows.insert_segment(connection, environment, record, numbers[place])
         stored[numbers[place]] = nodes[place]
     next_number = first + len(nodes)
     for offset, (path, node) in enumerate(imports.items()):
@@ -53,7 +53,7 @@ def save(
             (environment, Kind.IMPORT.value, path),
         )
         record = _record(known, node, nodes, numbers)
-        records.insert_segment(connection, environment, record, next_number + offset)
+        rows.insert_segment(connection, environment, record, next_number + offset)
         stored[next_number + offset] = node
     marked = {
         row[0]
@@ -97,8 +97,8 @@ class _Known:
     """The numbers of inputs and file versions, each asked for once."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self.need = functools.cache(functools.partial(records.need_number, connection))
-        self.source = functools.cache(functools.partial(records.source_number, connection))
+        self.need = functools.cache(functools.partial(rows.need_number, connection))
+        self.source = functools.cache(functools.partial(rows.source_number, connection))
 
 
 def _record(
@@ -132,11 +132,11 @@ def hand_on_counts(
     """Let counts that build on older records of `tests` build on those of now."""
     if not tests:
         return
-    rows = connection.execute(
+    known_tests = connection.execute(
         "SELECT name, segment FROM test WHERE environment = ?", (environment,)
     )
-    present = {name: segment for name, segment in rows if name in tests}
-    known = records.load_segments(connection, environment)
+    present = {name: segment for name, segment in known_tests if name in tests}
+    known = rows.load_segments(connection, environment)
     newer = {
         number: present[segment.name]
         for number, segment in known.items()
@@ -147,7 +147,7 @@ def hand_on_counts(
             links = {newer.get(link, link) for link in segment.links}
             connection.execute("DELETE FROM segment WHERE id = ?", (number,))
             moved = replace(segment, links=tuple(sorted(links)))
-            records.insert_segment(connection, environment, moved, number)
+            rows.insert_segment(connection, environment, moved, number)
 
 
 def hold_back(connection: sqlite3.Connection, environment: int, tests: Iterable[str]) -> None:
@@ -163,7 +163,7 @@ def importing(connection: sqlite3.Connection, environment: int, modules: set[str
     """Return the tests that build on the import of one of the modules, given by path."""
     if not any(_is_known(connection, environment, path) for path in modules):
         return []
-    known = records.load_segments(connection, environment)
+    known = rows.load_segments(connection, environment)
     reached = reaching(
         lambda part: part.kind is Kind.IMPORT and part.name in modules, known, import_places(known)
     )
@@ -201,10 +201,10 @@ def settle_files(
             [(environment, name) for name in gone],
         )
         new = wanted.get(file, set()) - known.get(file, set())
-        records.mark(connection, environment, new, "unfinished")
+        rows.mark(connection, environment, new, "unfinished")
     for file in partial:
         if not known.get(file, set()) - wanted.get(file, set()):
-            records.mark(connection, environment, [file + UNKNOWN_TESTS], "unfinished")
+            rows.mark(connection, environment, [file + UNKNOWN_TESTS], "unfinished")
 
 
 def forget(connection: sqlite3.Connection, environment: int, gone: Callable[[str], bool]) -> None:
@@ -237,7 +237,7 @@ def clean(connection: sqlite3.Connection, environment: int) -> None:
 
 
 def _drop_unreached(connection: sqlite3.Connection, environment: int) -> None:
-    known = records.load_segments(connection, environment)
+    known = rows.load_segments(connection, environment)
     used = connection.execute("SELECT segment FROM test WHERE environment = ?", (environment,))
     reached = reachable([row[0] for row in used], known, import_places(known))
     connection.executemany(

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from paceline.impact import environment
+from paceline.impact.database import Store
 from paceline.impact.environment import Surroundings
 from paceline.impact.project import Project
-from paceline.impact.records import Store
 from paceline.impact.selection import Selector
 
 

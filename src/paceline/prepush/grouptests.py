@@ -10,7 +10,7 @@ from paceline import console, environment, git, store, testrun
 from paceline.config.model import AUTO, Config, Group
 from paceline.hang import FOLDER_VARIABLE
 from paceline.impact import status
-from paceline.impact.records import Store
+from paceline.impact.database import Store
 from paceline.impact.run import RECORDS_VARIABLE
 from paceline.impact.status import Status
 from paceline.prepush.steps import PlannedStep

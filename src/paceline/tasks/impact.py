@@ -13,8 +13,9 @@ from paceline.config.loading import load
 from paceline.config.model import Config, Group
 from paceline.errors import UsageError
 from paceline.impact import merging, status
+from paceline.impact.database import Store
 from paceline.impact.explanation import Explanation, explain
-from paceline.impact.records import UNKNOWN_TESTS, Store
+from paceline.impact.records import UNKNOWN_TESTS
 from paceline.impact.run import AUDIT_FILE, records_file
 from paceline.impact.status import Status
 

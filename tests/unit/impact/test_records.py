@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from paceline.errors import UsageError
-from paceline.impact import inputs, merging, records, saving
+from paceline.impact import database, inputs, merging, rows, saving
 from paceline.impact.building import Builder, Declared
+from paceline.impact.database import Store, StoreInUse
 from paceline.impact.recorder import Kind, Need
 from paceline.impact.recording import RawSegment, RawTest, Recording, from_json
-from paceline.impact.records import Records, Store, StoreInUse
+from paceline.impact.records import Records
 from paceline.impact.scope import Scope
 
 APP = "def one():\n    return 1\n\n\ndef two():\n    return 2\n"
@@ -62,8 +63,8 @@ def recording(root: Path, test: str, line: int, status: str = "passed") -> Recor
 def keep(store: Store, root: Path, one: Recording, disturbed: tuple[str, ...] = ()) -> None:
     nodes, tests = Builder(Scope(root), disturbed, {}, str(root)).build([one], {})
     with store.open() as connection:
-        number = records.environment_number(connection, "env", "{}", here=True)
-        records.mark(connection, number, [test.name for test, _ in tests], "running x")
+        number = rows.environment_number(connection, "env", "{}", here=True)
+        rows.mark(connection, number, [test.name for test, _ in tests], "running x")
         saving.save(connection, number, nodes, tests, "running x")
         saving.clean(connection, number)
 
@@ -125,8 +126,8 @@ def test_a_test_that_another_run_took_on_has_not_passed(store: Store, root: Path
             [recording(root, "t::t", 2, status)], {}
         )
         with store.open() as connection:
-            number = records.environment_number(connection, "env", "{}", here=True)
-            records.mark(connection, number, ["t::t"], "running other")
+            number = rows.environment_number(connection, "env", "{}", here=True)
+            rows.mark(connection, number, ["t::t"], "running other")
             saving.save(connection, number, nodes, tests, "running mine")
         assert store.load("env").tests["t::t"].status == kept
 
@@ -135,7 +136,7 @@ def test_files_are_settled(store: Store, root: Path) -> None:
     """Unknown tests get a row, gone ones lose it, a part of a file never stands for the whole."""
     keep(store, root, recording(root, "a.py::old", 2))
     with store.open() as connection:
-        number = records.environment_number(connection, "env", "{}", here=True)
+        number = rows.environment_number(connection, "env", "{}", here=True)
         saving.settle_files(connection, number, {"a.py::new", "b.py::one"}, ["a.py"], ["b.py"])
     statuses = {name: test.status for name, test in store.load("env").tests.items()}
     assert statuses == {"a.py::new": "unfinished", "b.py::": "unfinished"}
@@ -170,7 +171,7 @@ def test_a_store_that_another_run_holds_is_left_alone(
 ) -> None:
     """A person is told which file is held, and what to do; nothing is lost."""
     keep(store, root, recording(root, "t.py::t", 2))
-    monkeypatch.setattr(records, "_PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(database, "_PATIENCE_SECONDS", 0.01)
     held = pytest.raises(StoreInUse, match=r"records.db: another run has held")
     with store.open(), held as told:
         Store(store.path).load("env")
