@@ -11,9 +11,9 @@ import threading
 from types import FrameType
 from typing import Final
 
+from paceline.impact.mentions import names_in
 from paceline.impact.recorder import Need
 from paceline.impact.scope import Scope
-from paceline.impact.source import names_in
 
 #: What these packages look at is their own business, not the test's.
 TOOLS: Final = frozenset(

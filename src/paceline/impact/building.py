@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paceline.impact import inputs, source
+from paceline.impact.blocks import Blocks
 from paceline.impact.children import reads_named_files_only
 from paceline.impact.giving import link_state, name_state
 from paceline.impact.links import import_places, own_parts, reachable, reaching
@@ -42,22 +43,6 @@ def _is_child(one: Recording) -> bool:
     return one.segments[0].name.startswith("process ")
 
 
-class _Owners(dict[tuple[int, int], int]):
-    """The blocks of each arc as bits, worked out once for all tests."""
-
-    def __init__(self, lines: Mapping[int, int]) -> None:
-        super().__init__()
-        self._lines = lines
-
-    def __missing__(self, arc: tuple[int, int]) -> int:
-        bits = 0
-        for line in arc:
-            if line:
-                bits |= self._lines.get(abs(line), 1)
-        self[arc] = bits
-        return bits
-
-
 class _Generated(dict[str, NeedRecord]):
     """The record of each name that generated code mentions."""
 
@@ -84,10 +69,7 @@ class Builder:
         self._written: set[str] = set()
         #: The places of the segments that wrote to a file.
         self._writers: dict[str, set[int]] = {}
-        self._owners: dict[tuple[str, bool], _Owners] = {}
-        # What was worked out for one test serves all others that ran the same.
-        self._ran: dict[tuple[tuple[str, bool], Arcs], int] = {}
-        self._names: dict[tuple[str, int], frozenset[str]] = {}
+        self._blocks = Blocks()
         self._generated = _Generated()
         self._looks: dict[str, Looks] = {}
 
@@ -208,10 +190,10 @@ class Builder:
             self._add_need(node, Need.CONTENT, path)
             return
         importing = node.kind is Kind.IMPORT and node.name == record.path
-        bits = self._executed(record, arcs, importing=importing)
+        bits = self._blocks.executed(record, arcs, importing=importing)
         node.blocks[record] |= bits
         # What a file mentions when it is imported is its own doing, not that of who runs it.
-        node.names |= self._mentioned(record, bits if node.kind is Kind.IMPORT else bits & ~1)
+        node.names |= self._blocks.names(record, bits if node.kind is Kind.IMPORT else bits & ~1)
         if looks := self._looks.get(path):
             self._add_looks(node, record, looks, arcs, importing=importing)
 
@@ -240,29 +222,6 @@ class Builder:
         record = self.source(os.path.join(self._scope.root, node.name))
         if record is not None:
             node.needs.add(NeedRecord(Need.TEXT, record.path, record.sha))
-
-    def _executed(self, record: SourceRecord, arcs: Arcs, *, importing: bool) -> int:
-        """Return the blocks that the arcs lie in, as bits."""
-        place = (record.path, importing)
-        if (place, arcs) in self._ran:
-            return self._ran[place, arcs]
-        if place not in self._owners:
-            lines = record.source.owners(importing=importing) if record.source else {}
-            self._owners[place] = _Owners(lines)
-        bits = 0
-        for blocks in set(map(self._owners[place].__getitem__, arcs)):
-            bits |= blocks
-        self._ran[place, arcs] = bits
-        return bits
-
-    def _mentioned(self, record: SourceRecord, bits: int) -> frozenset[str]:
-        """Return the names that these blocks mention."""
-        key = (record.path, bits)
-        if key not in self._names:
-            blocks = record.source.blocks if record.source else ()
-            names = (blocks[index].names for index in source.indices(bits))
-            self._names[key] = frozenset().union(*names)
-        return self._names[key]
 
     def source(self, path: str) -> SourceRecord | None:
         """Return the present version of the file at `path`, None if it is gone."""

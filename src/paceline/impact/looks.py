@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from paceline.impact.source import SHOWN_CODE, Source, mentioning
+from paceline.impact.mentions import SHOWN_CODE, mentioning
+from paceline.impact.source import Source
 
 #: What code mentions that looks at frames or tracebacks, which are of code that runs.
 SEES_LINES = frozenset(

@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 from operator import itemgetter
 from types import ModuleType
 
-from paceline.impact.reach import DEPTH, ROOT, Entry, Label, Look
+from paceline.impact.reach import DEPTH, ROOT, Entry
+from paceline.impact.reached import Label, Look
 
 
 def of_module(module: ModuleType) -> Entry:

@@ -16,7 +16,8 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from paceline.impact import counting, surroundings
-from paceline.impact.reach import Entry, Explorer, Label, Look, together
+from paceline.impact.reach import Entry, Explorer
+from paceline.impact.reached import Label, Look, together
 from paceline.impact.readers import identities
 from paceline.impact.roots import Parts, of_fixture, of_module, parts
 

@@ -19,10 +19,11 @@ from urllib.parse import unquote, urlsplit
 
 from paceline.impact import inputs
 from paceline.impact.askers import Askers, frame_above
+from paceline.impact.mentions import names_in
 from paceline.impact.recorder import WORKING_FOLDER, Need, Recorder, Segment
 from paceline.impact.replacing import replace
 from paceline.impact.scope import Scope
-from paceline.impact.source import SUFFIXES, names_in
+from paceline.impact.source import SUFFIXES
 from paceline.impact.variables import Variables
 
 #: A test may put something else in their place.

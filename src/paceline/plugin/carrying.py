@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from paceline.coverage import settings as coverage_settings
-from paceline.coverage.carrying import Carried, Carrier, Order, add_to
+from paceline.coverage.carrying import Carried, Carrier, add_to
 from paceline.coverage.keeping import Measurement
 from paceline.coverage.ledger import Settings
+from paceline.coverage.order import Order
 from paceline.impact.records import Records
 from paceline.impact.run import Run
 from paceline.plugin.impact import LEFT_OUT

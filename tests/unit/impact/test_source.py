@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paceline.impact.source import MODULE, Source, mentioning, parse
+from paceline.impact.mentions import mentioning
+from paceline.impact.source import MODULE, Source, parse
 
 
 def blocks(text: str) -> Source:

@@ -1,0 +1,57 @@
+"""Which blocks of a file ran, and what they mention."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from paceline.impact import source
+from paceline.impact.recording import Arcs
+from paceline.impact.records import SourceRecord
+
+
+class _Owners(dict[tuple[int, int], int]):
+    """The blocks of each arc as bits, worked out once for all tests."""
+
+    def __init__(self, lines: Mapping[int, int]) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def __missing__(self, arc: tuple[int, int]) -> int:
+        bits = 0
+        for line in arc:
+            if line:
+                bits |= self._lines.get(abs(line), 1)
+        self[arc] = bits
+        return bits
+
+
+class Blocks:
+    """Works out blocks from arcs; what one test ran serves all others that ran the same."""
+
+    def __init__(self) -> None:
+        self._owners: dict[tuple[str, bool], _Owners] = {}
+        self._ran: dict[tuple[tuple[str, bool], Arcs], int] = {}
+        self._names: dict[tuple[str, int], frozenset[str]] = {}
+
+    def executed(self, record: SourceRecord, arcs: Arcs, *, importing: bool) -> int:
+        """Return the blocks that the arcs lie in, as bits."""
+        place = (record.path, importing)
+        if (place, arcs) in self._ran:
+            return self._ran[place, arcs]
+        if place not in self._owners:
+            lines = record.source.owners(importing=importing) if record.source else {}
+            self._owners[place] = _Owners(lines)
+        bits = 0
+        for blocks in set(map(self._owners[place].__getitem__, arcs)):
+            bits |= blocks
+        self._ran[place, arcs] = bits
+        return bits
+
+    def names(self, record: SourceRecord, bits: int) -> frozenset[str]:
+        """Return the names that these blocks mention."""
+        key = (record.path, bits)
+        if key not in self._names:
+            blocks = record.source.blocks if record.source else ()
+            names = (blocks[index].names for index in source.indices(bits))
+            self._names[key] = frozenset().union(*names)
+        return self._names[key]

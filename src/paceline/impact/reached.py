@@ -1,0 +1,88 @@
+"""What was found in reach of a module or a fixture, so that it can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from gc import get_referents
+from operator import itemgetter
+from typing import Any
+
+from paceline.impact import readers
+from paceline.impact.readers import Reader, Reading
+
+#: The names by which code gets at an object: of the global, and of the attribute.
+Label = frozenset[str]
+
+#: Takes the objects at certain places out of a list.
+_Picker = Callable[[Sequence[Any]], Sequence[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What all objects at one distance from the root refer to.
+
+    `followed` are the places of those that lead to the next level. `readers` are given the objects
+    at their places, of which references do not show everything; `readings` are what they returned.
+    """
+
+    identities: bytes
+    followed: list[int] = field(default_factory=list)
+    readers: dict[Reader, list[int]] = field(default_factory=dict)
+    readings: dict[Reader, Reading] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """Everything in reach of a root, and by label what is seen there."""
+
+    levels: list[Level]
+    prints: Mapping[Label, list[object]]
+    #: How to take out of each level what is followed and what is read; made when first needed.
+    _pickers: list[tuple[_Picker, dict[Reader, _Picker]]] = field(default_factory=list)
+
+    def still_holds(self, roots: Sequence[object]) -> bool:
+        """Return whether nothing in reach of the roots is another object than before."""
+        objects = roots
+        if not self._pickers:
+            self._pickers.extend(
+                (_picker(level.followed), {read: _picker(at) for read, at in level.readers.items()})
+                for level in self.levels
+            )
+        for level, (followed, pickers) in zip(self.levels, self._pickers, strict=True):
+            found = get_referents(*objects)
+            if readers.identities(found) != level.identities:
+                return False
+            for read, pick in pickers.items():
+                if read(pick(found)) != level.readings[read]:
+                    return False
+            objects = followed(found)
+        return True
+
+
+def together(looks: Sequence[Look]) -> Look:
+    """Return one look at all roots of several."""
+    levels: list[Level] = []
+    depth = max((len(look.levels) for look in looks), default=0)
+    for number in range(depth):
+        parts = [look.levels[number] for look in looks if number < len(look.levels)]
+        followed: list[int] = []
+        places: dict[Reader, list[int]] = {}
+        readings: dict[Reader, Reading] = {}
+        start = 0
+        for part in parts:
+            followed += [start + place for place in part.followed]
+            for read, there in part.readers.items():
+                places.setdefault(read, []).extend(start + place for place in there)
+                readings[read] = readers.joined(readings.get(read), part.readings[read])
+            start += len(part.identities) // readers.ADDRESS_BYTES
+        identities = b"".join(part.identities for part in parts)
+        levels.append(Level(identities, followed, places, readings))
+    return Look(levels, {})
+
+
+def _picker(places: Sequence[int]) -> _Picker:
+    """Return what takes the objects at `places`; several times as fast as a loop over them."""
+    if len(places) > 1:
+        return itemgetter(*places)
+    return lambda objects: [objects[place] for place in places]
