@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from paceline.impact import inputs
@@ -54,9 +54,14 @@ def also_affected(
     traces: Traces,
     scope: Scope,
     environ: Mapping[str, str],
+    *,
+    waiting: Collection[str] = (),
 ) -> Reasons:
-    """Return the tests that can no longer be left out, and why; `known` is from before the run."""
-    found = _by_files(known, traces, scope, environ)
+    """Return the tests that can no longer be left out, and why; `known` is from before the run.
+
+    Tests `waiting` for how far others count go on waiting if nothing else affects them.
+    """
+    found = _by_files(known, traces, scope, environ, waiting)
     found |= _by_state(known, [label for label, _ in _new_changes(known, traces)])
     return {test: found[test] for test in sorted(left_out) if test in found}
 
@@ -66,7 +71,13 @@ def givers(known: Records, traces: Traces) -> frozenset[str]:
     return frozenset(name for _, name in _new_changes(known, traces))
 
 
-def _by_files(known: Records, traces: Traces, scope: Scope, environ: Mapping[str, str]) -> Reasons:
+def _by_files(
+    known: Records,
+    traces: Traces,
+    scope: Scope,
+    environ: Mapping[str, str],
+    waiting: Collection[str],
+) -> Reasons:
     before = _writers_before(known)
     written = {scope.relative(path): names for path, names in traces.written.items()}
     # What the same test wrote before was read by others before it, or by those that build on it.
@@ -78,7 +89,9 @@ def _by_files(known: Records, traces: Traces, scope: Scope, environ: Mapping[str
         for path in written.keys() - settled
     ):
         return {}
-    return dict(Selector(known, Project(scope.root, environ), settled).select().reasons)
+    selection = Selector(known, Project(scope.root, environ), settled).select()
+    still = selection.waiting.intersection(waiting)
+    return {test: why for test, why in selection.reasons.items() if test not in still}
 
 
 def _writers_before(known: Records) -> defaultdict[str, set[str]]:

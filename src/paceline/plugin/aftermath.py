@@ -56,8 +56,14 @@ class Aftermath:
 
     def _affected(self, traces: Traces) -> Mapping[str, tuple[str, ...]]:
         impact = self._impact
-        environ = impact.recorder.environ
-        return also_affected(self._known, self._choice.left_out, traces, impact.scope, environ)
+        return also_affected(
+            self._known,
+            self._choice.left_out,
+            traces,
+            impact.scope,
+            impact.recorder.environ,
+            waiting=self._waiting,
+        )
 
     def _no_longer_waiting(self, traces: Traces) -> Mapping[str, tuple[str, ...]]:
         """Return the tests that waited in vain; let the others be left out for good."""
