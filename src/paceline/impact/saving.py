@@ -159,6 +159,19 @@ def hold_back(connection: sqlite3.Connection, environment: int, tests: Iterable[
     )
 
 
+def givers(connection: sqlite3.Connection, environment: int, tests: Collection[str]) -> set[str]:
+    """Return the tests that left something behind which `tests` build on."""
+    if not tests:
+        return set()
+    known = rows.load_segments(connection, environment)
+    query = "SELECT name, segment FROM test WHERE environment = ?"
+    starts = [
+        segment for name, segment in connection.execute(query, (environment,)) if name in tests
+    ]
+    reached = (known[number] for number in reachable(starts, known, {}))
+    return {segment.name for segment in reached if segment.kind is Kind.TEST}
+
+
 def importing(connection: sqlite3.Connection, environment: int, modules: set[str]) -> list[str]:
     """Return the tests that build on the import of one of the modules, given by path."""
     if not any(_is_known(connection, environment, path) for path in modules):

@@ -10,6 +10,7 @@ import pytest
 
 from paceline.impact.aftermath import Traces, also_affected, givers
 from paceline.impact.counting import as_before, counts_of
+from paceline.plugin.choice import Reasons
 
 if TYPE_CHECKING:
     from paceline.impact.records import Records
@@ -44,7 +45,7 @@ class Aftermath:
         result = yield
         while not (session.config.option.collectonly or session.shouldstop or session.shouldfail):
             traces = self._traces()
-            found = self._affected(traces) or self._no_longer_waiting(traces)
+            found = self._affected(traces)
             if not found:
                 break
             if not self._impact.runs_here():
@@ -54,19 +55,22 @@ class Aftermath:
             self._run(session, found)  # these may leave something behind as well
         return result
 
-    def _affected(self, traces: Traces) -> Mapping[str, tuple[str, ...]]:
-        impact = self._impact
-        return also_affected(
-            self._known,
-            self._choice.left_out,
-            traces,
-            impact.scope,
-            impact.recorder.environ,
-            waiting=self._waiting,
+    def _affected(self, traces: Traces) -> Reasons:
+        impact, choice = self._impact, self._choice
+        environ, left_out = impact.recorder.environ, choice.unaffected
+        found = also_affected(
+            self._known, left_out, traces, impact.scope, environ, waiting=self._waiting
         )
+        reasons = found or self._no_longer_waiting(traces)
+        asked = self._choice.left_out
+        later = {test: why for test, why in reasons.items() if test not in asked}
+        if later:  # with those that left something behind: alone they would find nothing
+            self._choice.select_also(later)
+            self._choice.hold_back([*givers(self._known, traces), *later])
+        return {test: why for test, why in reasons.items() if test in asked}
 
-    def _no_longer_waiting(self, traces: Traces) -> Mapping[str, tuple[str, ...]]:
-        """Return the tests that waited in vain; let the others be left out for good."""
+    def _no_longer_waiting(self, traces: Traces) -> Reasons:
+        """Return the tests that waited in vain, or let them be left out for good."""
         waiting, self._waiting = self._waiting, frozenset()
         if not waiting:
             return {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from paceline.plugin import handover
+from paceline.plugin.narrowing import asked_for
 
 if TYPE_CHECKING:
     from paceline.impact.counting import Counts
@@ -44,6 +45,7 @@ class Choice:
         #: Tests that were left out where this process had collected them.
         self.dropped: set[str] = set()
         self._measured_anew: frozenset[str] = frozenset()
+        self._asked_for: Callable[[str], bool] = lambda _: True
 
     @classmethod
     def told(cls, given: Mapping[str, Any]) -> Choice:
@@ -77,6 +79,7 @@ class Choice:
         """
         from paceline.plugin.testmon import added_by_testmon
 
+        self._asked_for = asked_for(config)
         selection = selector.select()
         waiting = selection.waiting if can_wait else frozenset()
         left_out = selection.unaffected | waiting
@@ -121,7 +124,9 @@ class Choice:
     @property
     def left_out(self) -> frozenset[str]:
         """The tests that this run leaves out, as far as it was asked for them."""
-        return self.unaffected & self._dropped_anywhere() if self.narrowed else self.unaffected
+        if self.narrowed:
+            return self.unaffected & self._dropped_anywhere()
+        return frozenset(filter(self._asked_for, self.unaffected))
 
     @property
     def leaves_something_out(self) -> bool:
@@ -151,4 +156,4 @@ class Choice:
 
     def hold_back(self, tests: Iterable[str]) -> None:
         """Let these tests run next time, whatever is recorded of this run."""
-        self.held_back = frozenset(tests)
+        self.held_back |= frozenset(tests)

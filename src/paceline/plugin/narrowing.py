@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 
 import pytest
 
@@ -25,6 +26,23 @@ def is_narrowed(config: pytest.Config) -> bool:
     return any(getattr(option, name, None) for name in chosen) or any(
         _MARKS.match(argument) for argument in map(str, config.invocation_params.args)
     )
+
+
+def asked_for(config: pytest.Config) -> Callable[[str], bool]:
+    """Return what tells whether a test lies in the files, folders or tests that were named."""
+    if config.option.pyargs:
+        return lambda _: True  # modules, which may lie anywhere
+    places: list[str] = []
+    for argument in config.args:
+        path, found, rest = argument.partition("::")
+        place = os.path.relpath(config.invocation_params.dir / path, config.rootpath)
+        places.append(place.replace(os.sep, "/") + found + rest)
+    begins = tuple(place + sign for place in places for sign in ("/", "::", "["))
+
+    def is_asked_for(test: str) -> bool:
+        return "." in places or test in places or test.startswith(begins)
+
+    return is_asked_for
 
 
 def collects_all(session: pytest.Session) -> bool:
