@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -132,6 +133,24 @@ class Tracer:
             if collecting:
                 gc.enable()
 
+    def untraced(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return what calls `function` of a test tool aside, unless its file is measured.
+
+        It must run no code of the project: pytest takes test files apart like that.
+        """
+        file = function.__code__.co_filename
+
+        def call(*args: Any, **options: Any) -> Any:
+            __tracebackhide__ = True
+            collector = self._collector
+            known = collector.should_trace_cache.get(file)
+            if (known or collector.should_trace(file, sys._getframe())).trace:
+                return function(*args, **options)
+            with self.aside():
+                return function(*args, **options)
+
+        return call
+
     def take(self, segment: Segment) -> None:
         """Move what was traced since the last call into `segment`."""
         self._follow()
@@ -178,8 +197,21 @@ class Tracer:
             )
         self._collector, self._measured = collector, measured
         self._widen()
+        self._lock_directly()
         if measured:
             self._hand_back()
+
+    def _lock_directly(self) -> None:
+        """Let the tracer lock the data without a call of coverage's method, a Python function.
+
+        It does so whenever a function of a traced file begins (tracer.c, CTracer_handle_call).
+        """
+        collector = self._collector
+        if collector.data_lock is None:
+            return
+        for part in (collector, *collector.tracers):  # the collector's are for threads to come
+            part.lock_data = collector.data_lock.acquire
+            part.unlock_data = collector.data_lock.release
 
     def _widen(self) -> None:
         """Trace the project's files that its own measurement leaves out, tests above all."""

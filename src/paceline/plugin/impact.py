@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +74,7 @@ class Impact:
         self._run: Run | None = None
         self._declared: dict[str, Declared] = {}
         self._carrying: Carrying | None = None
+        self._retrace: Callable[[], None] = lambda: None
 
     def start(self) -> None:
         """Begin to record; called before any conftest file is imported."""
@@ -81,6 +82,18 @@ class Impact:
         self.tracer.start()
         self.watch.start()
         self.imports.start()
+        self._untrace()
+
+    def _untrace(self) -> None:
+        """Do not trace what pytest does to rewrite assertions: it runs none of the project's code.
+
+        It takes as long as many a suite, and twice that where it is traced.
+        """
+        from _pytest.assertion import rewrite
+
+        from paceline.impact.replacing import replace
+
+        self._retrace = replace(rewrite, "_rewrite_test", self.tracer.untraced)
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
@@ -322,6 +335,7 @@ class Impact:
             self.hooks = None
         self.imports.stop()
         self.watch.stop()
+        self._retrace()
         if hasattr(self, "children"):
             self.children.stop()
         self.tracer.stop()
