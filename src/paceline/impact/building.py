@@ -7,13 +7,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from paceline.impact import inputs, source
+from paceline.impact import inputs
 from paceline.impact.blocks import Blocks
 from paceline.impact.children import reads_named_files_only
 from paceline.impact.giving import link_state, name_state
 from paceline.impact.links import import_places, own_parts, reachable, reaching
-from paceline.impact.looks import Looks, looks_of
+from paceline.impact.looks import Looks
 from paceline.impact.nodes import Node
+from paceline.impact.parsing import Parsing
 from paceline.impact.recorder import Kind, Need
 from paceline.impact.recording import Arcs, RawSegment, RawTest, Recording
 from paceline.impact.records import NEVER_RUN, NeedRecord, SourceRecord
@@ -58,11 +59,17 @@ class Builder:
     """
 
     def __init__(
-        self, scope: Scope, disturbed: Iterable[str], environ: Mapping[str, str], folder: str
+        self,
+        scope: Scope,
+        parsing: Parsing,
+        disturbed: Iterable[str],
+        environ: Mapping[str, str],
+        folder: str,
     ) -> None:
         self._environ = environ
         self._folder = os.path.relpath(folder, scope.root)
         self._scope = scope
+        self._parsing = parsing
         self._disturbed = frozenset(disturbed)
         self._sources: dict[str, SourceRecord | None] = {}
         self._values: dict[tuple[Need, str], str] = {}
@@ -237,10 +244,10 @@ class Builder:
         sha = inputs.digest(text)
         if self._values.get((Need.CONTENT, path), sha) != sha:
             self._disturbed |= {path}
-        parsed = source.parse(text) if path.endswith(source.SUFFIXES) else None
-        if parsed is not None and (looks := looks_of(path, text, parsed)):
-            self._looks[path] = looks
-        return SourceRecord(self._scope.relative(path), sha, parsed)
+        parsed = self._parsing.of(path, text)
+        if parsed.looks is not None:
+            self._looks[path] = parsed.looks
+        return SourceRecord(self._scope.relative(path), sha, parsed.source)
 
     def _add_need(self, node: Node, need: Need, name: str) -> None:
         if name in self._disturbed:

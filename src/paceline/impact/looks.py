@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass
 
 from paceline.impact.mentions import SHOWN_CODE, mentioning
@@ -40,7 +41,7 @@ class Looks:
     texts: frozenset[int] = frozenset()
 
 
-def looks_of(path: str, text: bytes, parsed: Source) -> Looks | None:
+def looks_of(path: str, tree: ast.Module, parsed: Source) -> Looks | None:
     """Return where the file at `path` looks at such things; None if it does nowhere."""
     names = frozenset[str]().union(*(block.names for block in parsed.blocks))
     lines = SEES_LINES | ({"lineno"} if _is_test_code(path) else set())
@@ -48,7 +49,7 @@ def looks_of(path: str, text: bytes, parsed: Source) -> Looks | None:
     lines |= {name for name in names if "(lineno)" in name or "{lineno" in name}  # of a log
     if not names & (lines | SEES_TEXTS):
         return None
-    return Looks(mentioning(text, lines), mentioning(text, SEES_TEXTS))
+    return Looks(*mentioning(tree, lines, SEES_TEXTS))
 
 
 def _is_test_code(path: str) -> bool:

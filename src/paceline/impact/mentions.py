@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable, Mapping
 from types import CodeType
+from typing import Any, Final
 
 #: Longer strings are data; shorter ones may name an attribute.
 _LONGEST_NAME = 80
@@ -23,27 +25,29 @@ _SIGNS = re.compile(r"[.:]")
 _KEEPING = frozenset(("add", "append", "discard", "remove"))
 
 
-def mentioning(text: bytes, words: frozenset[str]) -> frozenset[int]:
-    """Return the lines of the statements in the Python source `text` that mention a word.
+def mentioning(tree: ast.AST, *words: frozenset[str]) -> list[frozenset[int]]:
+    """Return for each set of words the lines of the statements below `tree` that mention one.
 
     Of a statement that holds others only its beginning counts, and the lines of the mention.
     """
-    found: set[int] = set()
-    queue: list[tuple[ast.AST, range]] = [(ast.parse(text), range(0))]
+    found: list[set[int]] = [set() for _ in words]
+    queue: list[tuple[ast.AST, range]] = [(tree, range(0))]
     while queue:
         node, around = queue.pop()
         if isinstance(node, ast.stmt):
             body = getattr(node, "body", None)
             last = max(node.lineno, body[0].lineno - 1) if body else node.end_lineno
             around = range(node.lineno, (last or node.lineno) + 1)
-        names: set[str] = set()
-        mention(node, names)
-        if names & words:
-            found.update(around)
-            first = getattr(node, "lineno", 0)
-            found.update(range(first, (getattr(node, "end_lineno", first) or first) + 1))
+        if type(node) in MENTIONS:
+            names: set[str] = set()
+            MENTIONS[type(node)](node, names)
+            for lines, some in zip(found, words, strict=True):
+                if not names.isdisjoint(some):
+                    lines.update(around)
+                    first = getattr(node, "lineno", 0)
+                    lines.update(range(first, (getattr(node, "end_lineno", first) or first) + 1))
         queue.extend((child, around) for child in ast.iter_child_nodes(node))
-    return frozenset(found)
+    return list(map(frozenset, found))
 
 
 def names_in(code: CodeType) -> set[str]:
@@ -61,34 +65,65 @@ def _is_code(node: ast.AST) -> bool:
     return isinstance(node, ast.Attribute) and node.attr == "__code__"
 
 
-def _shows_code(node: ast.AST) -> bool:
-    """Return whether a code object is compared, or given to what may look into it."""
-    if isinstance(node, ast.Compare):
-        equal = any(isinstance(sign, (ast.Eq, ast.NotEq)) for sign in node.ops)
-        return equal and any(map(_is_code, [node.left, *node.comparators]))
-    if not isinstance(node, ast.Call) or not any(map(_is_code, node.args)):
-        return False
-    return not (isinstance(node.func, ast.Attribute) and node.func.attr in _KEEPING)
-
-
-def mention(node: ast.AST, names: set[str]) -> None:
-    """Add the names that the node by itself mentions."""
-    if _shows_code(node):
+def _compare(node: ast.Compare, names: set[str]) -> None:
+    """A code object is compared."""
+    equal = any(isinstance(sign, (ast.Eq, ast.NotEq)) for sign in node.ops)
+    if equal and any(map(_is_code, [node.left, *node.comparators])):
         names.add(SHOWN_CODE)
-    if isinstance(node, (ast.Yield, ast.YieldFrom)):
-        names.add(YIELDS)
-    if isinstance(node, ast.Name):
-        names.add(node.id)
-    elif isinstance(node, ast.Attribute):
-        names.add(node.attr)
-    elif isinstance(node, (ast.arg, ast.keyword)) and node.arg:
+
+
+def _call(node: ast.Call, names: set[str]) -> None:
+    """A code object is given to what may look into it."""
+    keeping = isinstance(node.func, ast.Attribute) and node.func.attr in _KEEPING
+    if not keeping and any(map(_is_code, node.args)):
+        names.add(SHOWN_CODE)
+
+
+def _yield(_: ast.Yield | ast.YieldFrom, names: set[str]) -> None:
+    names.add(YIELDS)
+
+
+def _name(node: ast.Name, names: set[str]) -> None:
+    names.add(node.id)
+
+
+def _attribute(node: ast.Attribute, names: set[str]) -> None:
+    names.add(node.attr)
+
+
+def _argument(node: ast.arg | ast.keyword, names: set[str]) -> None:
+    if node.arg:
         names.add(node.arg)
-    elif isinstance(node, ast.alias):
-        names.update((node.name.rpartition(".")[2], node.asname or node.name))
-    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-        if len(node.value) <= _LONGEST_NAME:
-            names.add(node.value)
-            if _DOTTED.fullmatch(node.value):
-                names.update(_SIGNS.split(node.value))
-    elif isinstance(node, (ast.Global, ast.Nonlocal)):
-        names.update(node.names)
+
+
+def _alias(node: ast.alias, names: set[str]) -> None:
+    names.update((node.name.rpartition(".")[2], node.asname or node.name))
+
+
+def _constant(node: ast.Constant, names: set[str]) -> None:
+    text = node.value
+    if isinstance(text, str) and len(text) <= _LONGEST_NAME:
+        names.add(text)
+        if _DOTTED.fullmatch(text):
+            names.update(_SIGNS.split(text))
+
+
+def _declaration(node: ast.Global | ast.Nonlocal, names: set[str]) -> None:
+    names.update(node.names)
+
+
+#: By the kind of a node what adds the names that it mentions by itself.
+MENTIONS: Final[Mapping[type, Callable[[Any, set[str]], None]]] = {
+    ast.Compare: _compare,
+    ast.Call: _call,
+    ast.Yield: _yield,
+    ast.YieldFrom: _yield,
+    ast.Name: _name,
+    ast.Attribute: _attribute,
+    ast.arg: _argument,
+    ast.keyword: _argument,
+    ast.alias: _alias,
+    ast.Constant: _constant,
+    ast.Global: _declaration,
+    ast.Nonlocal: _declaration,
+}

@@ -20,6 +20,7 @@ from paceline.impact import inputs, rows, saving
 from paceline.impact.building import Builder, Declared, is_own_work
 from paceline.impact.database import Store
 from paceline.impact.environment import Surroundings
+from paceline.impact.parsing import Parsing
 from paceline.impact.recorder import Need
 from paceline.impact.recording import Recording, from_json
 from paceline.impact.records import UNKNOWN_TESTS, Records
@@ -89,6 +90,7 @@ class Run:
     def finish(
         self,
         own: Recording,
+        parsing: Parsing,
         declared: Mapping[str, Declared],
         complete: Sequence[str],
         partial: Sequence[str],
@@ -111,7 +113,7 @@ class Run:
         """
         recordings = [own, *self.left_behind(own.process)]
         disturbed = self._disturbed(recordings)
-        builder = Builder(self.scope, disturbed, self.environ, self.working_folder)
+        builder = Builder(self.scope, parsing, disturbed, self.environ, self.working_folder)
         nodes, tests = builder.build(recordings, declared)
         names = {test.name for test, _ in tests}
         collected = names.union(*(one.collected for one in recordings))

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from paceline.impact.mentions import YIELDS, mention
+from paceline.impact.mentions import MENTIONS, YIELDS
 
 #: The files whose blocks are known.
 SUFFIXES = (".py", ".pyw")
@@ -23,6 +23,18 @@ SUFFIXES = (".py", ".pyw")
 MODULE = "<module>"
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_SCOPES = (*_FUNCTIONS, ast.ClassDef)
+
+
+class _Fields(dict[type, "tuple[str, ...] | None"]):
+    """The fields of each kind of node, None of what is no node."""
+
+    def __missing__(self, kind: type) -> tuple[str, ...] | None:
+        found = self[kind] = kind._fields if issubclass(kind, ast.AST) else None
+        return found
+
+
+_FIELDS = _Fields()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +105,24 @@ def indices(bits: int) -> list[int]:
 
 def parse(text: bytes) -> Source | None:
     """Return the blocks of the Python source `text`, or None if it is no valid Python."""
+    tree = tree_of(text)
+    return None if tree is None else read(tree, text)
+
+
+def tree_of(text: bytes) -> ast.Module | None:
+    """Return the syntax tree of `text`, or None if it is no valid Python."""
     try:
-        tree = ast.parse(text)
+        return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    return _Reader(text).read(tree)
+
+
+def read(tree: ast.Module, text: bytes) -> Source | None:
+    """Return the blocks of `text`, whose syntax tree is `tree`; None if that is too deep."""
+    try:
+        return _Reader(text).read(tree)
+    except RecursionError:
+        return None
 
 
 class _Reader:
@@ -158,29 +183,45 @@ class _Reader:
         return body[1:]
 
     def _dump(self, node: Any, prefix: str, parts: list[str], names: set[str]) -> None:
-        if isinstance(node, list):
+        """Add to `parts` what tells the code apart, and to `names` what it mentions."""
+        kind = type(node)
+        fields = _FIELDS[kind]
+        if kind is list:
             parts.append("[")
             for item in node:
                 self._dump(item, prefix, parts, names)
             parts.append("]")
-        elif isinstance(node, ast.AST):
-            mention(node, names)
-            parts.append(type(node).__name__)
-            scope = prefix
-            if isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
-                scope = f"{prefix}{node.name}."
-            for key in node._fields:
-                value = getattr(node, key, None)
-                if key == "body" and isinstance(node, _FUNCTIONS):
-                    # A call of a generator is another thing, which can be told from outside.
-                    parts.append(self._function(node, prefix))
-                    continue
-                if key == "body" and isinstance(node, ast.ClassDef):
-                    value = self._without_docstring(node, node.body)
-                self._dump(value, scope if key == "body" else prefix, parts, names)
-            parts.append(";")
+        elif fields is None:
+            parts.append(repr(sorted(node, key=repr) if kind is frozenset else node))
         else:
-            parts.append(repr(sorted(node, key=repr) if isinstance(node, frozenset) else node))
+            if kind in MENTIONS:
+                MENTIONS[kind](node, names)
+            parts.append(kind.__name__)
+            if kind in _SCOPES:
+                self._dump_definition(node, prefix, parts, names)
+            else:
+                for key in fields:
+                    value = getattr(node, key, None)
+                    if value is None or type(value) is str:  # as most are: no further call
+                        parts.append(repr(value))
+                    else:
+                        self._dump(value, prefix, parts, names)
+            parts.append(";")
+
+    def _dump_definition(
+        self, node: Any, prefix: str, parts: list[str], names: set[str]
+    ) -> None:
+        """Add the fields of a function or a class, which is a scope of its own."""
+        scope = f"{prefix}{node.name}."
+        for key in node._fields:
+            value = getattr(node, key, None)
+            if key != "body":
+                self._dump(value, prefix, parts, names)
+            elif isinstance(node, ast.ClassDef):
+                self._dump(self._without_docstring(node, node.body), scope, parts, names)
+            else:
+                # A call of a generator is another thing, which can be told from outside.
+                parts.append(self._function(node, prefix))
 
     def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, prefix: str) -> str:
         """Make the body a block of its own; return what of it the definition shows."""
@@ -198,9 +239,7 @@ class _Reader:
 def _plain_functions(tree: ast.Module) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
     """Return the top-level functions that the import of the file only defines."""
     found = [node for node in tree.body if isinstance(node, _FUNCTIONS) and _is_plain(node)]
-    taken = Counter(
-        node.id for node in _import_time_nodes(tree, found) if isinstance(node, ast.Name)
-    )
+    taken = Counter(_import_time_names(tree, found))
     taken.update(node.name for node in tree.body if isinstance(node, (*_FUNCTIONS, ast.ClassDef)))
     # Its own definition is the one time that its name may appear.
     return {node.name: node for node in found if taken[node.name] == 1}
@@ -223,13 +262,18 @@ def _is_plain(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     )
 
 
-def _import_time_nodes(tree: ast.Module, plain: list[Any]) -> Iterable[ast.AST]:
-    queue: list[ast.AST] = [node for node in tree.body if node not in plain]
+def _import_time_names(tree: ast.Module, plain: list[Any]) -> Iterable[str]:
+    queue: list[Any] = [node for node in tree.body if node not in plain]
     while queue:
         node = queue.pop()
-        yield node
+        if type(node) is ast.Name:
+            yield node.id
         # Function bodies count too: a class body may call its methods while it is made.
-        queue.extend(ast.iter_child_nodes(node))
+        for value in vars(node).values():
+            if type(value) is list:
+                queue += [part for part in value if isinstance(part, ast.AST)]
+            elif isinstance(value, ast.AST):
+                queue.append(value)
 
 
 def _digest(parts: Iterable[str]) -> str:

@@ -12,9 +12,8 @@ import os
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import chain
 from types import FrameType
 from typing import Any, Final
 
@@ -44,22 +43,6 @@ def unpack(item: object) -> tuple[int, int]:
         -first if packed & _FIRST_NEGATIVE else first,
         -second if packed & _SECOND_NEGATIVE else second,
     )
-
-
-class _Lines(dict[object, tuple[int, ...]]):
-    """The lines in what coverage's collector stores, worked out once for each item."""
-
-    def __missing__(self, item: object) -> tuple[int, ...]:
-        found = self[item] = tuple({abs(line) for line in unpack(item) if line})
-        return found
-
-
-_LINES: Final = _Lines()
-
-
-def lines(seen: Iterable[object]) -> set[int]:
-    """Return the line numbers in what coverage's collector stored."""
-    return set(chain.from_iterable(map(_LINES.__getitem__, seen)))
 
 
 class Tracer:

@@ -56,6 +56,7 @@ class Impact:
         from _pytest.assertion.rewrite import AssertionRewritingHook
 
         from paceline.impact.imports import Imports
+        from paceline.impact.parsing import Parsing
         from paceline.impact.recorder import Recorder
         from paceline.impact.scope import Scope
         from paceline.impact.tracer import Tracer
@@ -67,6 +68,7 @@ class Impact:
         self.scope = Scope(self.root)
         self.watch = Watch(self.recorder, self.scope)
         self.tracer = Tracer(self.recorder, self.scope.counts, self._measuring)
+        self.parsing = Parsing()
         self.imports = Imports(self.recorder, self.watch, (AssertionRewritingHook,))
         self.hooks: SegmentHooks | None = None
         self.choice: Choice
@@ -116,7 +118,7 @@ class Impact:
         self.imports.on_imported = self.hooks.imported
         config.pluginmanager.register(self.hooks, "paceline-segments")
         self.hooks.start()
-        share_trace(config, self.watch, self.tracer)
+        share_trace(config, self.watch, self.tracer, self.parsing)
         # In a worker too: its tests build on the session of their own process.
         for need in (Need.FILES, Need.CONFIGURATION):
             self.watch.note_in(self.recorder.session, need, str(self.root))
@@ -275,6 +277,7 @@ class Impact:
         with self.watch.aside(), self.tracer.aside():
             run.finish(
                 recording,
+                self.parsing,
                 {**self._declared, **handed.declared},
                 complete,
                 partial,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path, PurePath
 from typing import Any, Final
@@ -13,14 +14,12 @@ from typing import Any, Final
 import pytest
 
 from paceline import console
+from paceline.impact.parsing import Parsing
 from paceline.impact.recorder import Kind, Recorder, Segment
-from paceline.impact.source import indices
-from paceline.impact.tracer import Tracer, lines
+from paceline.impact.tracer import Tracer
 from paceline.impact.watch import Watch
+from paceline.plugin.fingerprints import Batch, Executions
 from paceline.plugin.options import is_worker
-
-#: What testmon returns for a batch: test, then file, then the lines that ran.
-Batch = dict[str, dict[str, Any]]
 
 _FIRST_LINE: Final = frozenset[object]((1,))
 
@@ -168,99 +167,26 @@ def _relative(root: str, path: str) -> str:
     return name if storable and PurePath(name).suffix else ""
 
 
-class Fingerprints:
-    """Does what testmon's `create_fingerprint` does, with each block's checksum taken once.
-
-    A block belongs to the fingerprint if one of its lines ran (testmon 2.2, process_code.py).
-    """
-
-    def __init__(self, checksums: Callable[[list[Any]], list[int]]) -> None:
-        self._checksums = checksums
-        #: Of each module the blocks of a line as bits, and the blocks' checksums.
-        self._modules: dict[Any, tuple[dict[int, int], list[int]]] = {}
-        self._known: dict[tuple[Any, frozenset[object]], list[int]] = {}
-
-    def __call__(self, module: Any, covered: frozenset[object]) -> list[int]:
-        """Return the checksums of the blocks of `module` in which one of the `covered` lies."""
-        if (module, covered) not in self._known:
-            if module not in self._modules:
-                self._modules[module] = self._read(module)
-            owners, checksums = self._modules[module]
-            bits = 0
-            for owner in set(map(owners.get, lines(covered))):
-                bits |= owner or 0
-            self._known[module, covered] = [checksums[place] for place in indices(bits)]
-        return self._known[module, covered]
-
-    def _read(self, module: Any) -> tuple[dict[int, int], list[int]]:
-        blocks = sorted(module.blocks, key=lambda block: block.start)
-        owners: dict[int, int] = {}
-        for place, block in enumerate(blocks):
-            for line in range(block.start, block.end + 1):
-                owners[line] = owners.get(line, 0) | 1 << place
-        return owners, self._checksums([block.code for block in blocks])
-
-
-class Batches:
-    """Lets testmon store many passed tests in one transaction, and a failed one at once.
-
-    What a killed run could not store is still as it was, so testmon runs it again.
-    """
-
-    _SIZE = 100
-
-    def __init__(self, save: Callable[[dict[str, Any]], object], tracer: Tracer) -> None:
-        self._save = save
-        self._tracer = tracer
-        self._waiting: dict[str, Any] = {}
-
-    def add(self, executions: dict[str, Any]) -> None:
-        """Store what testmon found out about these tests, now or soon."""
-        self._waiting.update(executions)
-        failed = any(one.get("failed") for one in executions.values())
-        if failed or len(self._waiting) >= self._SIZE:
-            self.flush()
-
-    def flush(self) -> None:
-        """Store what waits."""
-        if self._waiting:
-            with self._tracer.aside():
-                self._save(self._waiting)
-            self._waiting = {}
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self) -> None:
-        """Store the rest, before testmon ends its run."""
-        self.flush()
-
-
-def share_trace(config: pytest.Config, watch: Watch, tracer: Tracer) -> None:
-    """Let testmon record from `recorder`, and neither select nor sort."""
+def share_trace(config: pytest.Config, watch: Watch, tracer: Tracer, parsing: Parsing) -> None:
+    """Let testmon record from the recorder's trace, and neither select nor sort."""
     data = getattr(config, "testmon_data", None)
     if data is not None:
-        testmon_core = importlib.import_module("testmon.testmon_core")
-        process_code = importlib.import_module("testmon.process_code")
-        fingerprints = Fingerprints(process_code.methods_to_checksums)
-        testmon_core.create_fingerprint = fingerprints  # type: ignore[attr-defined]
-        look_again_at_missing_files(data)
-        data.get_tests_fingerprints = _unrecorded(data.get_tests_fingerprints, watch, tracer)
-        batches = Batches(data.save_test_execution_file_fps, tracer)
-        data.save_test_execution_file_fps = batches.add
-        config.pluginmanager.register(batches, "paceline-testmon-batches")
+
+        @contextmanager
+        def aside() -> Iterator[None]:
+            with watch.aside(), tracer.aside():
+                yield
+
+        executions = Executions(data, parsing, aside)
+        data.get_tests_fingerprints = executions.of
+        data.save_test_execution_file_fps = executions.add
+        config.pluginmanager.register(executions, "paceline-testmon-executions")
     collect = config.pluginmanager.get_plugin("TestmonCollect")
     if collect is not None:
         collect.testmon = SharedTrace(watch.recorder, str(config.rootpath), tracer)
     select = config.pluginmanager.get_plugin("TestmonSelect")
     if select is not None:
         config.pluginmanager.unregister(select)
-
-
-def _unrecorded(original: Callable[..., Any], watch: Watch, tracer: Tracer) -> Callable[..., Any]:
-    def call(*args: Any, **options: Any) -> Any:
-        with watch.aside(), tracer.aside():
-            return original(*args, **options)
-
-    return call
 
 
 def added_by_testmon(

@@ -13,6 +13,7 @@ from paceline.errors import UsageError
 from paceline.impact import database, inputs, merging, rows, saving
 from paceline.impact.building import Builder, Declared
 from paceline.impact.database import Store, StoreInUse
+from paceline.impact.parsing import Parsing
 from paceline.impact.recorder import Kind, Need
 from paceline.impact.recording import RawSegment, RawTest, Recording, from_json
 from paceline.impact.records import Records
@@ -61,7 +62,7 @@ def recording(root: Path, test: str, line: int, status: str = "passed") -> Recor
 
 
 def keep(store: Store, root: Path, one: Recording, disturbed: tuple[str, ...] = ()) -> None:
-    nodes, tests = Builder(Scope(root), disturbed, {}, str(root)).build([one], {})
+    nodes, tests = Builder(Scope(root), Parsing(), disturbed, {}, str(root)).build([one], {})
     with store.open() as connection:
         number = rows.environment_number(connection, "env", "{}", here=True)
         rows.mark(connection, number, [test.name for test, _ in tests], "running x")
@@ -122,7 +123,7 @@ def test_a_disturbed_file_takes_the_pass_away(store: Store, root: Path) -> None:
 def test_a_test_that_another_run_took_on_has_not_passed(store: Store, root: Path) -> None:
     """Only the run that marked a test last can tell that it passed; a failure always counts."""
     for status, kept in (("passed", "unfinished"), ("failed", "failed")):
-        nodes, tests = Builder(Scope(root), (), {}, str(root)).build(
+        nodes, tests = Builder(Scope(root), Parsing(), (), {}, str(root)).build(
             [recording(root, "t::t", 2, status)], {}
         )
         with store.open() as connection:
@@ -145,7 +146,7 @@ def test_files_are_settled(store: Store, root: Path) -> None:
 def test_declared_inputs_and_always(root: Path) -> None:
     """Declared patterns become inputs; "always" cannot be left out."""
     declared = {"t.py::t": Declared(("deploy/*.yaml",), always=True)}
-    nodes, tests = Builder(Scope(root), (), {}, str(root)).build(
+    nodes, tests = Builder(Scope(root), Parsing(), (), {}, str(root)).build(
         [recording(root, "t.py::t", 2)], declared
     )
     node = nodes[tests[0][1]]
@@ -255,7 +256,7 @@ def test_what_a_child_was_given_is_no_input(root: Path) -> None:
         },
         modules={},
     )
-    nodes, _ = Builder(Scope(root), (), {"TWO": "2"}, str(root)).build([child], {})
+    nodes, _ = Builder(Scope(root), Parsing(), (), {"TWO": "2"}, str(root)).build([child], {})
     assert {need.name for need in nodes[0].needs} == {"TWO"}
 
 

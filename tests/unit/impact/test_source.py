@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -168,4 +170,5 @@ else:
 def where(tb_lineno):
     return 1
 """
-    assert mentioning(text.encode(), frozenset(("tb_lineno",))) == {3, 4, 7, 8, 9, 10, 11}
+    words = frozenset(("tb_lineno",)), frozenset(("absent",))
+    assert mentioning(ast.parse(text), *words) == [{3, 4, 7, 8, 9, 10, 11}, set()]

@@ -1,0 +1,258 @@
+"""What pytest-testmon stores of each test, made from the recorder's trace.
+
+testmon takes the checksums of blocks anew for each test and file, and stores each test in a
+transaction of its own. Here a test only keeps its lines, and what follows from them is worked out
+when many tests are stored together, once for all that ran the same.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import os
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from paceline.impact.parsing import Parsing
+from paceline.impact.source import indices
+from paceline.impact.tracer import unpack
+
+#: What testmon returns for a batch: test, then file, then the lines that ran.
+Batch = dict[str, dict[str, Any]]
+#: What testmon stores of one file that a test depends on.
+Dependency = dict[str, Any]
+
+_SIZE: Final = 5000
+"""So many tests wait at most. What a killed run could not store is as it was: testmon runs it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a test ran: of each file its name, testmon's module, what the tracer saw in it."""
+
+    files: tuple[tuple[str, Any, frozenset[object]], ...]
+    outcome: Mapping[str, Any]
+
+
+class _Owners(dict[object, int]):
+    """The blocks in which a traced line or arc lies, as bits, worked out once for each."""
+
+    def __init__(self, blocks: list[Any]) -> None:
+        super().__init__()
+        self._blocks: dict[int, int] = {}
+        for place, block in enumerate(blocks):
+            for line in range(block.start, block.end + 1):
+                self._blocks[line] = self._blocks.get(line, 0) | 1 << place
+
+    def __missing__(self, item: object) -> int:
+        bits = 0
+        for line in unpack(item):
+            bits |= self._blocks.get(abs(line), 0) if line else 0
+        self[item] = bits
+        return bits
+
+
+class Fingerprints:
+    """Does what testmon's `create_fingerprint` does, with each block's checksum taken once.
+
+    A block belongs to the fingerprint if one of its lines ran (testmon 2.2, process_code.py).
+    """
+
+    def __init__(self) -> None:
+        self._checksums: Any = importlib.import_module("testmon.process_code").methods_to_checksums
+        #: Of each module the blocks of what was traced, and the blocks' checksums.
+        self._modules: dict[Any, tuple[_Owners, list[int]]] = {}
+
+    def __call__(self, module: Any, covered: frozenset[object]) -> list[int]:
+        """Return the checksums of the blocks of `module` in which one of the `covered` lies."""
+        if module not in self._modules:
+            blocks = sorted(module.blocks, key=lambda block: block.start)
+            checksums = self._checksums([block.code for block in blocks])
+            self._modules[module] = (_Owners(blocks), checksums)
+        owners, checksums = self._modules[module]
+        bits = 0
+        for owner in set(map(owners.__getitem__, covered)):
+            bits |= owner
+        return [checksums[place] for place in indices(bits)]
+
+
+class Executions:
+    """Stands between testmon's plugin and its data: keeps what ran, and stores it later."""
+
+    def __init__(
+        self, data: Any, parsing: Parsing, aside: Callable[[], AbstractContextManager[None]]
+    ) -> None:
+        self._data = data
+        self._parsing = parsing
+        self._aside = aside
+        self._save = data.save_test_execution_file_fps
+        self._process_code: Any = importlib.import_module("testmon.process_code")
+        self._result: Any = importlib.import_module("testmon.testmon_core").process_result
+        self._fingerprints = Fingerprints()
+        self._dependencies: dict[tuple[Any, frozenset[object]], Dependency] = {}
+        #: Whether each of testmon's modules is still what it was when it was asked for.
+        self._readable: dict[Any, bool] = {}
+        self._waiting: dict[str, Any] = {}
+
+    def of(self, batch: Batch, reports: Any) -> dict[str, Any]:
+        """Return what testmon is to store of the tests, as `add` takes it."""
+        with self._aside():
+            return {test: self._ran(test, batch[test], reports[test]) for test in batch}
+
+    def _ran(self, test: str, files: Mapping[str, Any], reports: Any) -> Ran:
+        data = self._data
+        forced = test in data.stable_test_names and test not in data.failing_tests
+        found = ((name, self._module(name), frozenset(seen)) for name, seen in files.items())
+        return Ran(
+            tuple(one for one in found if one[1] is not None),
+            {**self._result(reports), "forced": forced},
+        )
+
+    def _module(self, name: str) -> Any:
+        """Return testmon's module of a file as it is now, None if the file is not there.
+
+        testmon 2.2 remembers that a file was missing, and ends in an AttributeError once it is
+        there, as generated code is.
+        """
+        tree = self._data.source_tree
+        module = tree.cache.get(name)
+        # One in an archive cannot even be looked for.
+        if module is None and os.path.exists(os.path.join(self._data.rootdir, name)):
+            tree.cache.pop(name, None)
+            module = tree.get_file(name)
+        return module
+
+    def add(self, executions: Mapping[str, Any]) -> None:
+        """Store what was found out about these tests: a failed one now, others soon."""
+        self._waiting.update(executions)
+        failed = any(isinstance(one, Ran) and one.outcome["failed"] for one in executions.values())
+        if failed or len(self._waiting) >= _SIZE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Store what waits."""
+        if not self._waiting:
+            return
+        waiting, self._waiting = self._waiting, {}
+        with self._aside():
+            complete = {
+                test: {"deps": [*map(self._dependency, one.files)], **one.outcome}
+                if isinstance(one, Ran)
+                else one
+                for test, one in waiting.items()
+            }
+            # What ran is unknown of a file that was edited meanwhile: the test runs again.
+            self._save({test: one for test, one in complete.items() if None not in one["deps"]})
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """Store the rest, before testmon ends its run."""
+        self.flush()
+
+    def _dependency(self, file: tuple[str, Any, frozenset[object]]) -> Dependency | None:
+        name, module, seen = file
+        if (module, seen) not in self._dependencies:
+            if module not in self._readable:
+                self._readable[module] = self._read(name, module)
+            if not self._readable[module]:
+                return None
+            self._dependencies[module, seen] = {
+                "filename": name,
+                "mtime": module.mtime,
+                "fsha": module.fs_fsha,
+                "method_checksums": self._fingerprints(module, seen),
+            }
+        return self._dependencies[module, seen]
+
+    def _read(self, name: str, module: Any) -> bool:
+        """Take the file apart; return whether it still is what testmon saw."""
+        path = os.path.join(self._data.rootdir, name)
+        try:
+            text = Path(path).read_bytes()
+        except OSError:
+            text = None
+        if module._source_code is None and (text is None or not self._is_version(module, text)):
+            return False
+        # testmon reads a text that differs in white space, within strings too.
+        if text is not None and module.ext == "py" and module.source_code.encode() in (
+            text,
+            text + b"\n",
+        ):
+            self._parsing.of(path, text, lambda tree: _divide(module, tree))
+        return True
+
+    def _is_version(self, module: Any, text: bytes) -> bool:
+        """Return whether `text` has the digest that testmon, or git for it, took."""
+        by_git = hashlib.sha1(b"blob %d\0" % len(text) + text, usedforsecurity=False).hexdigest()
+        return module.fs_fsha in (by_git, self._process_code.bytes_to_string_and_fsha(text)[1])
+
+
+def _divide(module: Any, tree: ast.Module) -> None:
+    """Give testmon's module the blocks that it would make of the tree (process_code.py)."""
+    block = importlib.import_module("testmon.process_code").Block
+    module._blocks = [
+        block(first, last, code=code, name=name)
+        for first, last, code, name in blocks_of(tree, len(module.source_code.splitlines()))
+    ]
+
+
+class _Fields(dict[type, "tuple[str, tuple[str, ...]] | None"]):
+    """The name and the fields of each kind of node, None of what is no node."""
+
+    def __missing__(self, kind: type) -> tuple[str, tuple[str, ...]] | None:
+        found = self[kind] = (kind.__name__, kind._fields) if issubclass(kind, ast.AST) else None
+        return found
+
+
+_FIELDS: Final = _Fields()
+_WITH_BLOCKS: Final = (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def blocks_of(tree: ast.Module, lines: int) -> list[tuple[int, int | None, str, str]]:
+    """Return first line, last line, text and name of each block, as testmon 2.2 makes them.
+
+    It is `Module.dump_and_block` of testmon's process_code.py, which takes three times as long.
+    `lines` is how many the file has.
+    """
+    found: list[tuple[int, int | None, str, str]] = []
+
+    def shown(node: Any, end: int | None) -> str:
+        kind = _FIELDS[type(node)]
+        if type(node) is list:
+            return ", ".join(shown_each(node, end))
+        if kind is None:
+            return repr(node)
+        parts: list[str] = []
+        for key in kind[1]:
+            try:
+                value = getattr(node, key)
+            except AttributeError:
+                continue
+            if key == "body" and value and isinstance(node, _WITH_BLOCKS):
+                parts.append(divided(node, value, end))
+            elif value is None or type(value) is str:
+                parts.append(repr(value))
+            else:
+                parts.append(shown(value, end))
+        return f"{kind[0]}({', '.join(parts)})"
+
+    def shown_each(nodes: list[Any], end: int | None) -> list[str]:
+        ends = [getattr(node, "lineno", None) for node in nodes[1:]]
+        each = [None if line is None else line - 1 for line in ends]
+        return [shown(node, last) for node, last in zip(nodes, [*each, end], strict=False)]
+
+    def divided(node: Any, body: list[ast.stmt], end: int | None) -> str:
+        text = ", ".join(shown_each(body, end))
+        last = body[-1].end_lineno if end is None else end
+        name = getattr(node, "name", "unknown")
+        found.append((body[0].lineno, last, f"{len(found)}:{text}", name))
+        return "transformed_into_block"
+
+    shown(tree, lines)
+    return found
