@@ -64,6 +64,7 @@ class Tracer:
         self._own: Any = None
         self._collector: Any = None
         self._measured = False
+        self._is_aside = False
         self._accepted: dict[str, bool] = {}
         self._kept: defaultdict[str, set[object]] = defaultdict(set)
         self._distinct: dict[frozenset[object], frozenset[object]] = {}
@@ -100,19 +101,27 @@ class Tracer:
     @contextmanager
     def aside(self) -> Iterator[None]:
         """Do not trace in this block, which is our own work and would run at half the speed."""
-        tracers = self._collector.tracers
-        # The first one is the main thread's; each can be stopped in its own thread only.
-        if threading.current_thread() is not threading.main_thread() or not tracers:
+        # Each tracer can be stopped in its own thread only.
+        if self._is_aside or threading.current_thread() is not threading.main_thread():
             yield
             return
+        self._is_aside = True
+        collector = self._collector
+        # Begun again after the measurement has ended, a tracer would go on for nobody.
+        runs = type(collector)._collectors[-1:] == [collector]
+        # The first one is the main thread's.
+        tracers = collector.tracers[:1] if runs else []
         # Nor may the project's finalisers run here, where nobody would see them.
         collecting = gc.isenabled()
         gc.disable()
-        tracers[0].stop()
+        for tracer in tracers:
+            tracer.stop()
         try:
             yield
         finally:
-            tracers[0].start()
+            self._is_aside = False
+            for tracer in tracers:
+                tracer.start()
             if collecting:
                 gc.enable()
 
@@ -144,8 +153,19 @@ class Tracer:
             return
         measuring = self._measuring()
         if measuring is not None and measuring._collector is not None:
-            self._own._collector.data.clear()
+            self._retire()
             self._attach(measuring, measured=True)
+
+    def _retire(self) -> None:
+        """Give up our own Coverage, which lies below the project's own: nothing takes its data.
+
+        Else it would go on, and trace all that we do, when the other one ends.
+        """
+        collector = self._own._collector
+        collector.data.clear()
+        type(collector)._collectors.remove(collector)
+        self._own._started = False
+        self._own = None
 
     def _empty(self, segment: Segment) -> None:
         collector = self._collector
