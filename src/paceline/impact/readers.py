@@ -72,10 +72,29 @@ def identities(objects: Sequence[object]) -> bytes:
     """Return the identities of all objects, as an array of addresses.
 
     Every call of `id` is an audit event, and many times as slow where a hook listens, so the
-    addresses are taken from a tuple's memory, which begins with its items (CPython, tupleobject.h).
+    addresses are taken from memory: a list points to its items, a tuple ends with them (CPython,
+    listobject.h and tupleobject.h).
     """
+    if _LISTS_SHOW_ITEMS and type(objects) is list:
+        return _identities_in_list(objects)
     items = tuple(objects)
     return ctypes.string_at(id(items) + tuple.__basicsize__, len(items) * ADDRESS_BYTES)
+
+
+def _identities_in_list(objects: list[Any]) -> bytes:
+    place = ctypes.c_void_p.from_address(id(objects) + tuple.__basicsize__).value
+    return ctypes.string_at(place, len(objects) * ADDRESS_BYTES) if place else b""
+
+
+def _lists_show_items() -> bool:
+    """Return whether a list is laid out as it has always been: head, place of items, room."""
+    some: list[object] = [object(), None, 1]
+    laid_out = list.__basicsize__ == tuple.__basicsize__ + 2 * ADDRESS_BYTES
+    return laid_out and _identities_in_list(some) == identities(tuple(some))
+
+
+_LISTS_SHOW_ITEMS = False  # until that was tried
+_LISTS_SHOW_ITEMS = _lists_show_items()
 
 
 def addresses(identities: bytes) -> array[int]:

@@ -9,7 +9,7 @@ values is kept alive.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from gc import get_referents
 from types import ModuleType
 from typing import Any
@@ -23,6 +23,8 @@ from paceline.impact.roots import Parts, of_fixture, of_module, parts
 
 #: Larger modules are looked at in parts, so that a change of one does not cost a look at all.
 _LARGEST = 500
+#: So many looks are put together first: where one does not hold, the others need not be tried.
+_GROUP = 8
 
 
 class State:
@@ -31,8 +33,9 @@ class State:
     def __init__(self, counts: Callable[[str], bool]) -> None:
         self._counts = counts
         self._looks: dict[str, Look] = {}
-        #: One look at all modules and fixtures, and which these were.
+        #: One look at all modules and fixtures, and which these were; before that in groups.
         self._all = Look([], {})
+        self._groups: list[tuple[list[str], Look]] = []
         self._together: tuple[Mapping[str, ModuleType], list[str]] = ({}, [])
         self._explorer = Explorer(counts)
         self._modules_seen = b""
@@ -73,17 +76,34 @@ class State:
         """
         found = dict.fromkeys(self._changes_of_process(), 0)
         modules = self._project_modules()
+        values = self._values(modules)
         now = (modules, list(self._fixtures))
         # One comparison of everything first: many small ones would cost several times as much.
-        if self._together != now or not self._all.still_holds(self._values(modules)):
-            for name, root in self._roots(modules).items():
-                for label, count in self._compare(name, root).items():
-                    found[label] = count if found.get(label, count) == count else 0
+        if self._together != now:
+            _note(found, self._compare_each(self._roots(modules)))
             for key in modules.keys() - self._parts.keys():
                 self._divide(key, modules[key])
+            self._group(self._roots(modules))
             self._together = now
-            self._all = together([self._looks[name] for name in self._roots(modules)])
+        elif not self._all.still_holds(values):
+            roots = self._roots(modules)
+            for number, (names, look) in enumerate(self._groups):
+                start = number * _GROUP
+                if not look.still_holds(values[start : start + _GROUP]):
+                    _note(found, self._compare_each({name: roots[name] for name in names}))
+                    looks = [self._looks[name] for name in names]
+                    self._groups[number] = (names, together(looks))
+            self._all = together([look for _, look in self._groups])
         return found
+
+    def _group(self, roots: Mapping[str, Entry]) -> None:
+        """Put the looks at all roots together, in groups and as one."""
+        names = list(roots)
+        groups = [names[start : start + _GROUP] for start in range(0, len(names), _GROUP)]
+        self._groups = [
+            (group, together([self._looks[name] for name in group])) for group in groups
+        ]
+        self._all = together([look for _, look in self._groups])
 
     def _divide(self, key: str, module: ModuleType) -> None:
         """Replace the look at a large module, just taken, by looks at parts of it."""
@@ -121,6 +141,10 @@ class State:
         before, self._process = self._process, surroundings.read()
         return set() if before == self._process else surroundings.changes(before, self._process)
 
+    def _compare_each(self, roots: Mapping[str, Entry]) -> Iterator[tuple[Label, int]]:
+        for name, root in roots.items():
+            yield from self._compare(name, root).items()
+
     def _compare(self, name: str, root: Entry) -> dict[Label, int]:
         known = self._looks.get(name)
         if known is not None and known.still_holds([root.value]):
@@ -142,6 +166,12 @@ class State:
                 and self._counts(path)
             }
         return self._modules
+
+
+def _note(found: dict[Label, int], changes: Iterable[tuple[Label, int]]) -> None:
+    """Add the changes; what two roots show to have counted differently did not count."""
+    for label, count in changes:
+        found[label] = count if found.get(label, count) == count else 0
 
 
 def _key(module: ModuleType) -> str:
