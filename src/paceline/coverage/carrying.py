@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 
 from paceline.coverage import ledger
 from paceline.coverage.ledger import Arc, Ledger, Settings
-from paceline.coverage.remapping import Remap, Unmatched, remap
 from paceline.impact import inputs
 from paceline.impact.links import import_places
 from paceline.impact.recorder import Kind
@@ -24,6 +23,8 @@ from paceline.impact.records import Records, SegmentRecord
 
 if TYPE_CHECKING:
     from coverage import Coverage
+
+    from paceline.coverage.remapping import Remap
 
 #: The name of the segment of a process that pytest itself runs in.
 SESSION: Final = "session"
@@ -150,6 +151,9 @@ class Carrier:
 
     def _map(self, source: int) -> Remap | None:
         if source not in self._maps:
+            # Imported here: where nothing changed there is nothing to map.
+            from paceline.coverage.remapping import remap
+
             file = self._ledger.files[source]
             text = ledger.read_text(self._root / file.path)
             self._maps[source] = None if text is None else remap(file.text, text)
@@ -236,10 +240,7 @@ def _same(arc: Arc) -> Arc:
 
 def _moved(found: Remap | None, arc: Arc) -> tuple[Arc | None, bool]:
     """Return the arc as it is now if there is one, and whether that could be told."""
-    try:
-        return (found.arc(arc), True) if found is not None else (None, False)
-    except Unmatched:
-        return None, False
+    return (None, False) if found is None else found.told(arc)
 
 
 def _is_carried(segment: SegmentRecord) -> bool:
@@ -257,6 +258,8 @@ def add_to(measured: Coverage, carried: Carried, folder: Path, base: Path) -> No
 
     `base` is the folder that file names are relative to where the project wants that.
     """
+    if not any(arcs for files in carried.arcs.values() for arcs in files.values()):
+        return
     from coverage import CoverageData
 
     data = CoverageData(basename=str(folder / "carried.coverage"))

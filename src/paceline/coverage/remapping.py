@@ -52,6 +52,13 @@ class Remap:
             return None
         return self._end(start, end), self._end(end, start)
 
+    def told(self, arc: Arc) -> tuple[Arc | None, bool]:
+        """Return what `arc` returns, and whether it could be told at all."""
+        try:
+            return self.arc(arc), True
+        except Unmatched:
+            return None, False
+
     def _end(self, line: int, other: int) -> int:
         if line == 0:
             return 0

@@ -202,7 +202,7 @@ def begin_if_asked() -> None:
     recorder = Recorder(f"process {os.getpid()}")
     scope = Scope(Path(root))
     watch = Watch(recorder, scope)
-    tracer = Tracer(recorder, scope.counts, _measuring)
+    tracer = Tracer(recorder, scope.counts, _measuring, watch.aside)
     recorder.take = tracer.take
     tracer.start()
     watch.start()

@@ -180,7 +180,7 @@ class Explorer:
         if value.__dict__:
             return readers.attributes
         # It may get attributes: looked at where code finds the function by its name.
-        return readers.attribute_counts if entry.names is not None else None
+        return readers.new_attributes if entry.names is not None else None
 
     def _is_stand_in(self, function: FunctionType) -> bool:
         """Return whether it only passes calls on, and notes them for the recording."""

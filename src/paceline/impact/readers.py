@@ -164,9 +164,9 @@ def _held(value: object) -> list[object]:
     return [printed(value), *map(printed, parts)]
 
 
-def attribute_counts(functions: Sequence[FunctionType]) -> list[object]:
-    """Read how many attributes functions have."""
-    return list(map(len, map(_ATTRIBUTES, functions)))
+def new_attributes(functions: Sequence[FunctionType]) -> bytes:
+    """Read whether functions that had no attribute got one."""
+    return b"attributes" if any(map(_ATTRIBUTES, functions)) else b""
 
 
 def sizes(containers: Sequence[Any]) -> list[object]:

@@ -13,7 +13,7 @@ import sys
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
 from typing import Any, Final
 
@@ -49,7 +49,8 @@ class Tracer:
     """Empties coverage's collector into segments, whichever Coverage is active.
 
     `wanted` tells which files matter, `measuring` returns the Coverage of the project's own
-    measurement once there is one. Until then a Coverage of our own traces.
+    measurement once there is one. Until then a Coverage of our own traces. What coverage itself asks
+    of the file system is `unwatched`.
     """
 
     def __init__(
@@ -57,24 +58,34 @@ class Tracer:
         recorder: Recorder,
         wanted: Callable[[str], bool],
         measuring: Callable[[], Any | None],
+        unwatched: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self._recorder = recorder
         self._wanted = wanted
         self._measuring = measuring
+        self._unwatched = unwatched
         self._own: Any = None
         self._collector: Any = None
         self._measured = False
         self._is_aside = False
         self._accepted: dict[str, bool] = {}
-        self._kept: defaultdict[str, set[object]] = defaultdict(set)
+        #: What the project's own measurement wants back: of each file what was taken from it.
+        self._kept: defaultdict[str, set[frozenset[object]]] = defaultdict(set)
         self._distinct: dict[frozenset[object], frozenset[object]] = {}
 
-    def start(self) -> None:
-        """Begin to trace; raise MissingTool if coverage's core cannot tell tests apart."""
+    def start(self, *, later: bool = False) -> None:
+        """Begin to trace; raise MissingTool if coverage's core cannot tell tests apart.
+
+        If the project's own measurement begins before any code of the project runs, tracing begins
+        `later`, with the first segment: then it is not begun twice.
+        """
         measuring = self._measuring()
         if measuring is not None and measuring._collector is not None:
             self._attach(measuring, measured=True)
-            return
+        elif not later:
+            self._start_own()
+
+    def _start_own(self) -> None:
         # Not made before: it would keep coverage from saving what it began by itself in a child.
         from coverage import Coverage
 
@@ -108,7 +119,7 @@ class Tracer:
         self._is_aside = True
         collector = self._collector
         # Begun again after the measurement has ended, a tracer would go on for nobody.
-        runs = type(collector)._collectors[-1:] == [collector]
+        runs = collector is not None and type(collector)._collectors[-1:] == [collector]
         # The first one is the main thread's.
         tracers = collector.tracers[:1] if runs else []
         # Nor may the project's finalisers run here, where nobody would see them.
@@ -134,6 +145,7 @@ class Tracer:
 
         def call(*args: Any, **options: Any) -> Any:
             __tracebackhide__ = True
+            self._follow()
             collector = self._collector
             known = collector.should_trace_cache.get(file)
             if (known or collector.should_trace(file, sys._getframe())).trace:
@@ -153,8 +165,11 @@ class Tracer:
             return
         measuring = self._measuring()
         if measuring is not None and measuring._collector is not None:
-            self._retire()
+            if self._own is not None:
+                self._retire()
             self._attach(measuring, measured=True)
+        elif self._collector is None:
+            self._start_own()
 
     def _retire(self) -> None:
         """Give up our own Coverage, which lies below the project's own: nothing takes its data.
@@ -180,15 +195,16 @@ class Tracer:
                     seen.clear()
         finally:
             collector.unlock_data()
-        for name, found in taken:
+        for name, seen in taken:
+            # Most tests run what others ran: one object for all of them.
+            found = self._distinct.setdefault(seen, seen)
             measured = self._measured and self._accepted.get(name, True)
             code = segment.code if measured else segment.early
             if not name.startswith(PACKAGE) or self._wanted(name):  # else our own work, measured
                 both = code[name] | found if name in code else found
-                # Most tests run what others ran: one object for all of them.
                 code[name] = self._distinct.setdefault(both, both)
             if measured:
-                self._kept[name] |= found
+                self._kept[name].add(found)
 
     def _attach(self, cov: Any, *, measured: bool) -> None:
         collector = cov._collector
@@ -223,7 +239,8 @@ class Tracer:
         measured = self._measured
 
         def should_trace(filename: str, frame: FrameType) -> Any:
-            disposition = original(filename, frame)
+            with self._unwatched():
+                disposition = original(filename, frame)
             if measured and disposition.trace:
                 self._accepted[disposition.source_filename] = True
                 return disposition
@@ -250,8 +267,8 @@ class Tracer:
 
         def flush_data() -> bool:
             self._empty(self._recorder.current)
-            for name, seen in self._kept.items():
-                collector.data.setdefault(name, set()).update(seen)
+            for name, parts in self._kept.items():
+                collector.data.setdefault(name, set()).update(*parts)
             self._kept.clear()
             return bool(original())
 

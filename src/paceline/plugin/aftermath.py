@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from paceline.impact.records import Records
     from paceline.impact.selection import Selection
     from paceline.plugin.choice import Choice
-    from paceline.plugin.impact import Impact
+    from paceline.plugin.engine import Impact
 
-#: With nothing to run, what is left out makes a pass of the second (`plugin.impact`).
+#: With nothing to run, what is left out makes a pass of the second (`plugin.engine`).
 _GREEN = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 

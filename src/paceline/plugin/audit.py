@@ -16,7 +16,7 @@ from paceline.impact.run import AUDIT_FILE, Run
 from paceline.impact.selection import Selection, Selector
 
 if TYPE_CHECKING:
-    from paceline.plugin.impact import Impact
+    from paceline.plugin.engine import Impact
 
 #: What changed since it was recorded, for each test that a selection would leave out.
 LeftOut = Mapping[str, Sequence[str]]

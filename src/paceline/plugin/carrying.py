@@ -21,8 +21,10 @@ from paceline.coverage.ledger import Settings
 from paceline.coverage.order import Order
 from paceline.impact.records import Records
 from paceline.impact.run import Run
-from paceline.plugin.impact import LEFT_OUT
 from paceline.plugin.options import is_worker
+
+#: Under this name a worker says which tests it left out.
+LEFT_OUT = "paceline_left_out"
 
 #: pytest options that choose tests.
 _CHOOSING = (
