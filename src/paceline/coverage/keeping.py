@@ -46,7 +46,7 @@ def keep(
         if node.kind is Kind.IMPORT:
             for path, arcs in measurement.imports.get(node.name, {}).items():
                 if (record := builder.source(path)) is not None:
-                    code[record] = code.get(record, frozenset()) | arcs
+                    code[record] = code.get(record, frozenset[object]()) | arcs
         for record in code.keys() - usable.keys():
             tracer = measurement.tracers.get(str(root / record.path), "")
             usable[record] = _source(connection, writer, record, root, tracer)

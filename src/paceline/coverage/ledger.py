@@ -18,6 +18,8 @@ from operator import or_
 from pathlib import Path
 from typing import Final
 
+from paceline.impact.tracer import unpack
+
 Arc = tuple[int, int]
 
 TABLES: Final = """
@@ -129,16 +131,29 @@ def load(connection: sqlite3.Connection, environment: int) -> Ledger:
     return Ledger(entries, ran, files)
 
 
+class _Places(dict[object, int]):
+    """The bit of each arc of a file, packed as coverage has it or not; new arcs are added."""
+
+    def __init__(self, known: Sequence[Arc]) -> None:
+        super().__init__()
+        self.arcs = {arc: 1 << place for place, arc in enumerate(known)}
+        self.known = len(known)
+
+    def __missing__(self, item: object) -> int:
+        arc = unpack(item)
+        bit = self[item] = self.arcs.setdefault(arc, 1 << len(self.arcs))
+        return bit
+
+
 class Writer:
     """Adds what segments ran, in the transaction of `connection`."""
 
     def __init__(self, connection: sqlite3.Connection, settings: Settings) -> None:
         self._connection = connection
         self._settings = settings
-        self._places: dict[int, dict[Arc, int]] = {}
-        self._grown: set[int] = set()
+        self._places: dict[int, _Places] = {}
         #: The numbers of the sets that were stored.
-        self._sets: dict[tuple[int, frozenset[Arc]], int] = {}
+        self._sets: dict[tuple[int, frozenset[object]], int] = {}
 
     def knows(self, source: int) -> bool:
         """Return whether this version of a file has been stored."""
@@ -152,11 +167,14 @@ class Writer:
             (source, tracer, zlib.compress(text), _packed_arcs([])),
         )
 
-    def add(self, segment: int, code: Mapping[int, frozenset[Arc]]) -> None:
-        """Store what `segment` ran: arcs by number of the file version."""
-        for source, arcs in code.items() - self._sets.keys():
-            self._sets[source, arcs] = self._set(source, self._bits(source, arcs))
-        numbers = [self._sets[source, arcs] for source, arcs in code.items()]
+    def add(self, segment: int, code: Mapping[int, frozenset[object]]) -> None:
+        """Store what `segment` ran: arcs, packed or not, by number of the file version."""
+        numbers: list[int] = []
+        for one in code.items():
+            number = self._sets.get(one)
+            if number is None:
+                number = self._sets[one] = self._set(one[0], self._bits(*one))
+            numbers.append(number)
         self._connection.execute(
             "INSERT OR REPLACE INTO ledger VALUES (?, ?, ?, ?)",
             (
@@ -171,26 +189,20 @@ class Writer:
         """Store the arcs that are new."""
         self._connection.executemany(
             "UPDATE measured SET arcs = ? WHERE source = ?",
-            [(_packed_arcs([*self._places[source]]), source) for source in self._grown],
+            [
+                (_packed_arcs([*places.arcs]), source)
+                for source, places in self._places.items()
+                if len(places.arcs) > places.known
+            ],
         )
 
-    def _bits(self, source: int, arcs: Iterable[Arc]) -> int:
+    def _bits(self, source: int, items: Iterable[object]) -> int:
         places = self._places.get(source)
         if places is None:
             query = "SELECT arcs FROM measured WHERE source = ?"
             row = self._connection.execute(query, (source,)).fetchone()
-            known = _unpacked_arcs(row[0])
-            places = self._places[source] = {arc: place for place, arc in enumerate(known)}
-        before = len(places)
-        found = bytearray()
-        for arc in arcs:
-            place = places.setdefault(arc, len(places))
-            if place >> 3 >= len(found):
-                found.extend(bytes((place >> 3) + 1 - len(found)))
-            found[place >> 3] |= 1 << (place & 7)
-        if len(places) > before:
-            self._grown.add(source)
-        return int.from_bytes(found, "little")
+            places = self._places[source] = _Places(_unpacked_arcs(row[0]))
+        return reduce(or_, map(places.__getitem__, items), 0)
 
     def _set(self, source: int, bits: int) -> int:
         key = (source, bits.to_bytes((bits.bit_length() + 7) // 8, "little"))

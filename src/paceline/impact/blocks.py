@@ -5,46 +5,47 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from paceline.impact import source
-from paceline.impact.recording import Arcs
+from paceline.impact.recording import Traced
 from paceline.impact.records import SourceRecord
+from paceline.impact.tracer import unpack
 
 
-class _Owners(dict[tuple[int, int], int]):
-    """The blocks of each arc as bits, worked out once for all tests."""
+class _Owners(dict[object, int]):
+    """The blocks of each arc or line as bits, worked out once for all tests."""
 
     def __init__(self, lines: Mapping[int, int]) -> None:
         super().__init__()
         self._lines = lines
 
-    def __missing__(self, arc: tuple[int, int]) -> int:
+    def __missing__(self, item: object) -> int:
         bits = 0
-        for line in arc:
+        for line in unpack(item):
             if line:
                 bits |= self._lines.get(abs(line), 1)
-        self[arc] = bits
+        self[item] = bits
         return bits
 
 
 class Blocks:
-    """Works out blocks from arcs; what one test ran serves all others that ran the same."""
+    """Works out blocks from what was traced; what one test ran serves all others that ran the same."""
 
     def __init__(self) -> None:
         self._owners: dict[tuple[str, bool], _Owners] = {}
-        self._ran: dict[tuple[tuple[str, bool], Arcs], int] = {}
+        self._ran: dict[tuple[tuple[str, bool], Traced], int] = {}
         self._names: dict[tuple[str, int], frozenset[str]] = {}
 
-    def executed(self, record: SourceRecord, arcs: Arcs, *, importing: bool) -> int:
-        """Return the blocks that the arcs lie in, as bits."""
+    def executed(self, record: SourceRecord, seen: Traced, *, importing: bool) -> int:
+        """Return the blocks in which lies what was seen, as bits."""
         place = (record.path, importing)
-        if (place, arcs) in self._ran:
-            return self._ran[place, arcs]
+        if (place, seen) in self._ran:
+            return self._ran[place, seen]
         if place not in self._owners:
             lines = record.source.owners(importing=importing) if record.source else {}
             self._owners[place] = _Owners(lines)
         bits = 0
-        for blocks in set(map(self._owners[place].__getitem__, arcs)):
+        for blocks in set(map(self._owners[place].__getitem__, seen)):
             bits |= blocks
-        self._ran[place, arcs] = bits
+        self._ran[place, seen] = bits
         return bits
 
     def names(self, record: SourceRecord, bits: int) -> frozenset[str]:

@@ -16,9 +16,10 @@ from paceline.impact.looks import Looks
 from paceline.impact.nodes import Node
 from paceline.impact.parsing import Parsing
 from paceline.impact.recorder import Kind, Need
-from paceline.impact.recording import Arcs, RawSegment, RawTest, Recording
+from paceline.impact.recording import RawSegment, RawTest, Recording, Traced
 from paceline.impact.records import NEVER_RUN, NeedRecord, SourceRecord
 from paceline.impact.scope import Scope
+from paceline.impact.tracer import unpack
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +136,13 @@ class Builder:
         node.needs |= set(map(self._generated.__getitem__, raw.generated))
         self._add_children(node, raw, offsets)
         for code in (raw.code, raw.early):
-            for path, arcs in code.items():
-                self._add_code(node, path, arcs)
+            for path, seen in code.items():
+                self._add_code(node, path, seen)
         if node.kind is Kind.IMPORT and node.failed:
             self._add_text(node)  # its lines are in the traceback
-        for path, arcs in raw.code.items():
+        for path, seen in raw.code.items():
             if (record := self.source(path)) is not None:
-                node.measured[record] = node.measured.get(record, frozenset()) | arcs
+                node.measure(record, seen)
         for need, name in raw.needs:
             if not self._is_given(need, name, one):
                 self._add_need(node, need, name)
@@ -187,7 +188,7 @@ class Builder:
                 if not is_own_work(name, self._written):
                     self._add_need(node, Need.CONTENT, name)
 
-    def _add_code(self, node: Node, path: str, arcs: Arcs) -> None:
+    def _add_code(self, node: Node, path: str, seen: Traced) -> None:
         record = self.source(path)
         if record is None:
             return
@@ -197,24 +198,24 @@ class Builder:
             self._add_need(node, Need.CONTENT, path)
             return
         importing = node.kind is Kind.IMPORT and node.name == record.path
-        bits = self._blocks.executed(record, arcs, importing=importing)
+        bits = self._blocks.executed(record, seen, importing=importing)
         node.blocks[record] |= bits
         # What a file mentions when it is imported is its own doing, not that of who runs it.
         node.names |= self._blocks.names(record, bits if node.kind is Kind.IMPORT else bits & ~1)
         if looks := self._looks.get(path):
-            self._add_looks(node, record, looks, arcs, importing=importing)
+            self._add_looks(node, record, looks, seen, importing=importing)
 
     def _add_looks(
         self,
         node: Node,
         record: SourceRecord,
         looks: Looks,
-        arcs: Arcs,
+        seen: Traced,
         *,
         importing: bool,
     ) -> None:
         """Note what the lines that ran look at: texts, or lines of running code."""
-        lines = {abs(line) for arc in arcs for line in arc if line}
+        lines = {abs(line) for item in seen for line in unpack(item) if line}
         owners = record.source.owners(importing=importing) if record.source else {}
         inside = {line for line in lines if owners.get(line, 1) != 1}
         node.sees_texts |= not looks.texts.isdisjoint(inside)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from paceline.impact.recording import Arcs, RawSegment
+from paceline.impact.recording import RawSegment, Traced
 from paceline.impact.records import NeedRecord, SourceRecord
 
 
@@ -26,7 +26,7 @@ class Node:
         self.unseen = set(raw.unseen)
         self.failed = raw.failed
         #: What the project's own coverage measured.
-        self.measured: dict[SourceRecord, Arcs] = {}
+        self.measured: dict[SourceRecord, Traced] = {}
         self.disturbed: set[str] = set()
         #: Whether its code looks at frames or tracebacks: at lines of the code that runs.
         self.sees_lines = False
@@ -52,5 +52,11 @@ class Node:
         self.sees_lines |= other.sees_lines
         self.sees_texts |= other.sees_texts
         self.failed &= other.failed
-        for source_record, arcs in other.measured.items():
-            self.measured[source_record] = self.measured.get(source_record, frozenset()) | arcs
+        for source_record, seen in other.measured.items():
+            self.measure(source_record, seen)
+
+    def measure(self, source_record: SourceRecord, seen: Traced) -> None:
+        """Add what the project's own coverage saw in a file."""
+        known = self.measured.get(source_record)
+        # Most sets belong to many tests: no copy where there is nothing to add to.
+        self.measured[source_record] = seen if known is None else known | seen

@@ -9,8 +9,9 @@ from typing import Any
 from paceline.impact.recorder import Child, Kind, Need, Recorder, Segment
 from paceline.impact.tracer import unpack
 
-Arcs = frozenset[tuple[int, int]]
-Code = Mapping[str, Arcs]
+#: Arcs or lines as coverage's tracer notes them, for `tracer.unpack` to read.
+Traced = frozenset[object]
+Code = Mapping[str, Traced]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class RawSegment:
     """A segment with its links as numbers in the recording's list.
 
     `code` is what the project's own coverage measured and `early` what ran before it began;
-    both map an absolute file name to arcs, (0, line) for a line where only lines were traced.
+    both map an absolute file name to what the tracer saw in it.
     `generated` are names that code mentions which was made at run time.
     """
 
@@ -122,7 +123,7 @@ def from_json(data: Any) -> Recording:
 def _as_json(segment: RawSegment) -> dict[str, Any]:
     data = asdict(segment)
     for name in ("code", "early"):
-        data[name] = {path: sorted(arcs) for path, arcs in data[name].items()}
+        data[name] = {path: sorted(map(unpack, seen)) for path, seen in data[name].items()}
     return data
 
 
@@ -153,7 +154,6 @@ class Numbering:
         self._numbers: dict[Segment, int] = {}
         self._order: list[Segment] = []
         self._recorder = recorder
-        self._sets = _Sets()
         self.number(recorder.session)
 
     def number(self, segment: Segment) -> int:
@@ -199,8 +199,8 @@ class Numbering:
         return RawSegment(
             segment.kind,
             segment.name,
-            {path: self._sets[seen] for path, seen in segment.code.items()},
-            {path: self._sets[seen] for path, seen in segment.early.items()},
+            segment.code,
+            segment.early,
             tuple(sorted(segment.needs)),
             tuple(sorted(segment.modules)),
             tuple(sorted(segment.missing)),
@@ -211,20 +211,3 @@ class Numbering:
             segment.failed,
         )
 
-
-class _Sets(dict[frozenset[object], Arcs]):
-    """The arcs in what coverage's collector stores, each set taken apart once for all tests."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._items = _Items()
-
-    def __missing__(self, seen: frozenset[object]) -> Arcs:
-        arcs = self[seen] = frozenset(map(self._items.__getitem__, seen))
-        return arcs
-
-
-class _Items(dict[object, tuple[int, int]]):
-    def __missing__(self, item: object) -> tuple[int, int]:
-        arc = self[item] = unpack(item)
-        return arc
