@@ -18,7 +18,7 @@ from types import FunctionType, ModuleType
 from typing import Any, Final, NamedTuple
 
 from paceline.impact import readers
-from paceline.impact.reached import Label, Level, Look
+from paceline.impact.reached import Home, Label, Level, Look
 from paceline.impact.readers import CONTAINERS, OPAQUE, PLAIN, READERS, WRAPPERS, Reader
 
 #: Steps from a global or an attribute of one: its items, their attributes ...
@@ -80,9 +80,11 @@ class Explorer:
     def __init__(self, counts: Callable[[str], bool]) -> None:
         self._counts = counts
         self._own_types: dict[type, bool] = {}
+        self._borrowed: defaultdict[Home, set[Label]] = defaultdict(set)
 
     def look(self, root: Entry) -> Look:
         """Return what can be reached from `root` now."""
+        self._borrowed = defaultdict(set)
         levels: list[Level] = []
         prints: defaultdict[Label, list[object]] = defaultdict(list)
         seen: defaultdict[Label, set[int]] = defaultdict(set)
@@ -90,7 +92,7 @@ class Explorer:
         while entries:
             level, entries = self._look_at(entries, prints, seen)
             levels.append(level)
-        return Look(levels, prints)
+        return Look(levels, prints, self._borrowed)
 
     def _look_at(
         self,
@@ -157,6 +159,11 @@ class Explorer:
 
     def _into(self, value: Any, labels: frozenset[Label], entry: Entry) -> Entry | Reader | None:
         kind = type(value)
+        if (kind is FunctionType or issubclass(kind, type)) and entry.labels != ROOT:
+            home = self._home(value)
+            if home is not None:  # looked at there: most classes are found in many places
+                self._borrowed[home] |= labels
+                return None
         if kind is FunctionType:
             return self._into_function(value, labels, entry)
         if kind is dict and readers.is_namespace_of_module(value):
@@ -216,6 +223,17 @@ class Explorer:
             return Entry(value, labels, steps, namespace=id(attributes), top=top)
         # From Python 3.13 an object may refer to its attributes itself.
         return Entry(value, labels, steps, attributes if top else None)
+
+    def _home(self, value: Any) -> Home | None:
+        """Return where a class or function is looked at as a global of its own module."""
+        # Not by an attribute's name: a class of classes may answer anything.
+        get = type.__getattribute__ if issubclass(type(value), type) else getattr
+        module, name = get(value, "__module__"), get(value, "__name__")
+        home = sys.modules.get(module) if type(module) is str else None
+        if type(home) is not ModuleType or home.__dict__.get(name) is not value:
+            return None
+        path = home.__dict__.get("__file__")
+        return (module, name) if isinstance(path, str) and self._counts(path) else None
 
     def _is_own(self, kind: type) -> bool:
         known = self._own_types.get(kind)

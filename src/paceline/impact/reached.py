@@ -14,6 +14,9 @@ from paceline.impact.readers import Reader, Reading
 #: The names by which code gets at an object: of the global, and of the attribute.
 Label = frozenset[str]
 
+#: Where a class or function is a global: the name of its module, and its own.
+Home = tuple[str, str]
+
 #: Takes the objects at certain places out of a list.
 _Picker = Callable[[Sequence[Any]], Sequence[Any]]
 
@@ -34,10 +37,15 @@ class Level:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Look:
-    """Everything in reach of a root, and by label what is seen there."""
+    """Everything in reach of a root, and by label what is seen there.
+
+    `borrowed` has by their home those classes and functions that were found, but are looked at
+    where they are a global of their own module, with the labels that lead to them here.
+    """
 
     levels: list[Level]
     prints: Mapping[Label, list[object]]
+    borrowed: Mapping[Home, set[Label]] = field(default_factory=dict)
     #: How to take out of each level what is followed and what is read; made when first needed.
     _pickers: list[tuple[_Picker, dict[Reader, _Picker]]] = field(default_factory=list)
 

@@ -60,6 +60,10 @@ _BUILTINS: Final = builtins.__dict__
 #: References that asking for their number adds.
 _OF_THE_CALL: Final = sys.getrefcount(object())
 ADDRESS_BYTES: Final = ctypes.sizeof(ctypes.c_void_p)
+#: Returns a copy of memory: `ctypes.string_at` without the function of Python around it.
+_bytes_at: Final[Callable[[int, int], bytes]] = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_ssize_t)(
+    ("PyBytes_FromStringAndSize", ctypes.pythonapi)
+)
 
 
 def printed(value: object) -> object:
@@ -78,12 +82,12 @@ def identities(objects: Sequence[object]) -> bytes:
     if _LISTS_SHOW_ITEMS and type(objects) is list:
         return _identities_in_list(objects)
     items = tuple(objects)
-    return ctypes.string_at(id(items) + tuple.__basicsize__, len(items) * ADDRESS_BYTES)
+    return _bytes_at(id(items) + tuple.__basicsize__, len(items) * ADDRESS_BYTES)
 
 
 def _identities_in_list(objects: list[Any]) -> bytes:
     place = ctypes.c_void_p.from_address(id(objects) + tuple.__basicsize__).value
-    return ctypes.string_at(place, len(objects) * ADDRESS_BYTES) if place else b""
+    return _bytes_at(place, len(objects) * ADDRESS_BYTES) if place else b""
 
 
 def _lists_show_items() -> bool:

@@ -23,6 +23,10 @@ class Parts:
         self._known = {name for names in self._parts for name in names}
         self._pick = [itemgetter(*names) for names in self._parts]
 
+    def names(self, key: str) -> list[str]:
+        """Return a name for each part, and for the rest, of the module that `key` names."""
+        return [f"{key}\0{number}" for number in range(len(self._parts) + 1)]
+
     def entries(self, module: ModuleType) -> list[Entry]:
         """Return the entries of the parts, and of the rest."""
         globals_ = module.__dict__

@@ -9,15 +9,16 @@ values is kept alive.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass, replace
 from gc import get_referents
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from paceline.impact import counting, surroundings
 from paceline.impact.reach import Entry, Explorer
-from paceline.impact.reached import Label, Look, together
+from paceline.impact.reached import Label, Level, Look, together
 from paceline.impact.readers import identities
 from paceline.impact.roots import Parts, of_fixture, of_module, parts
 
@@ -27,16 +28,31 @@ _LARGEST = 500
 _GROUP = 8
 
 
+#: What nothing is like.
+_NEVER: Final = [Level(b"nothing")]
+
+
+@dataclass(slots=True)
+class _Group:
+    """Some roots by name, and one look at all of them together."""
+
+    names: list[str]
+    look: Look
+
+
 class State:
     """Compares what is reachable from the project's modules and from wide fixtures."""
 
     def __init__(self, counts: Callable[[str], bool]) -> None:
         self._counts = counts
         self._looks: dict[str, Look] = {}
-        #: One look at all modules and fixtures, and which these were; before that in groups.
+        #: The looks in groups, one look at all of them, and which roots these were.
+        self._groups: list[_Group] = []
         self._all = Look([], {})
-        self._groups: list[tuple[list[str], Look]] = []
         self._together: tuple[Mapping[str, ModuleType], list[str]] = ({}, [])
+        #: The values of the roots in that order, and where those of a divided module belong.
+        self._known_values: list[object] = []
+        self._divided: list[tuple[ModuleType, Parts, list[int]]] = []
         self._explorer = Explorer(counts)
         self._modules_seen = b""
         self._modules: dict[str, ModuleType] = {}
@@ -53,7 +69,9 @@ class State:
         """Take the state of `module`, just imported, as its first; of one made anew as changed."""
         key = _key(module)
         self._imported[key] = module
-        if key not in self._parts:
+        if key in self._parts:
+            self._lose_homes({module.__name__})
+        else:
             self._looks[key] = self._explorer.look(of_module(module))
             self._divide(key, module)
 
@@ -76,34 +94,92 @@ class State:
         """
         found = dict.fromkeys(self._changes_of_process(), 0)
         modules = self._project_modules()
-        values = self._values(modules)
         now = (modules, list(self._fixtures))
+        gone = self._together[0].keys() - modules.keys()
+        self._lose_homes({_module_of(key) for key in gone})
         # One comparison of everything first: many small ones would cost several times as much.
         if self._together != now:
-            _note(found, self._compare_each(self._roots(modules)))
-            for key in modules.keys() - self._parts.keys():
-                self._divide(key, modules[key])
-            self._group(self._roots(modules))
+            _note(found, self._compare_and_group(modules))
             self._together = now
-        elif not self._all.still_holds(values):
+        elif not self._all.still_holds(self._values()):
             roots = self._roots(modules)
-            for number, (names, look) in enumerate(self._groups):
-                start = number * _GROUP
-                if not look.still_holds(values[start : start + _GROUP]):
-                    _note(found, self._compare_each({name: roots[name] for name in names}))
-                    looks = [self._looks[name] for name in names]
-                    self._groups[number] = (names, together(looks))
-            self._all = together([look for _, look in self._groups])
+            for group in self._groups:
+                _note(found, self._compare_group(group, roots))
+            self._all = together([group.look for group in self._groups])
         return found
 
-    def _group(self, roots: Mapping[str, Entry]) -> None:
-        """Put the looks at all roots together, in groups and as one."""
-        names = list(roots)
-        groups = [names[start : start + _GROUP] for start in range(0, len(names), _GROUP)]
-        self._groups = [
-            (group, together([self._looks[name] for name in group])) for group in groups
+    def _lend(self, module: str, changes: dict[Label, int]) -> Iterator[tuple[Label, int]]:
+        """Yield what changed of a module, and what of others leads to its classes and functions."""
+        queue = [(module, label, count) for label, count in changes.items()]
+        seen: set[tuple[str, Label]] = set()
+        while queue:
+            module, label, count = queue.pop()
+            yield label, count
+            for name in label:
+                for key, look in self._looks.items():
+                    for borrower in look.borrowed.get((module, name), ()):
+                        place = (_module_of(key), borrower)
+                        if place not in seen:
+                            seen.add(place)
+                            queue.append((*place, count))
+
+    def _lose_homes(self, modules: Set[str]) -> None:
+        """Have those looked at anew, as if changed, that counted on modules which are gone now."""
+        for name, look in self._looks.items():
+            if any(home in modules for home, _ in look.borrowed):
+                self._looks[name] = replace(look, levels=_NEVER, _pickers=[])
+                self._groups = []
+                self._together = ({}, [])
+
+    def _compare_group(
+        self, group: _Group, roots: Mapping[str, Entry]
+    ) -> Iterator[tuple[Label, int]]:
+        """Yield what changed below the roots of a group, and look at them anew."""
+        if group.look.still_holds([roots[name].value for name in group.names]):
+            return
+        for name in group.names:
+            yield from self._compare(name, roots[name])
+        group.look = together([self._looks[name] for name in group.names])
+
+    def _compare_and_group(
+        self, modules: Mapping[str, ModuleType]
+    ) -> Iterator[tuple[Label, int]]:
+        """Yield what changed where roots have come or gone; put their looks together anew."""
+        roots = self._roots(modules)
+        for group in self._groups:
+            names = [name for name in group.names if name in roots]
+            if names != group.names:
+                group.names = names
+                group.look = together([self._looks[name] for name in names])
+            yield from self._compare_group(group, roots)
+        known = {name for group in self._groups for name in group.names}
+        for name in roots.keys() - known:
+            yield from self._compare(name, roots[name])
+        for key in modules.keys() - self._parts.keys():
+            self._divide(key, modules[key])
+        self._group(modules, known)
+
+    def _group(self, modules: Mapping[str, ModuleType], known: Set[str]) -> None:
+        """Put the looks together in groups, those of roots that are not `known` in the last."""
+        roots = self._roots(modules)
+        for name in roots:
+            if name not in known:
+                if not self._groups or len(self._groups[-1].names) >= _GROUP:
+                    self._groups.append(_Group([], Look([], {})))
+                self._groups[-1].names.append(name)
+        self._groups = [group for group in self._groups if group.names]
+        for group in self._groups:
+            if not known >= {*group.names}:
+                group.look = together([self._looks[name] for name in group.names])
+        self._all = together([group.look for group in self._groups])
+        order = [name for group in self._groups for name in group.names]
+        self._known_values = [roots[name].value for name in order]
+        places = {name: place for place, name in enumerate(order)}
+        self._divided = [
+            (modules[key], found, [places[name] for name in found.names(key)])
+            for key, found in self._parts.items()
+            if found is not None and key in modules
         ]
-        self._all = together([look for _, look in self._groups])
 
     def _divide(self, key: str, module: ModuleType) -> None:
         """Replace the look at a large module, just taken, by looks at parts of it."""
@@ -113,8 +189,8 @@ class State:
             return
         del self._looks[key]
         found = self._parts[key] = parts(whole, list(module.__dict__), _LARGEST)
-        for number, root in enumerate(found.entries(module)):
-            self._looks[f"{key}\0{number}"] = self._explorer.look(root)
+        for name, root in zip(found.names(key), found.entries(module), strict=True):
+            self._looks[name] = self._explorer.look(root)
 
     def _roots(self, modules: Mapping[str, ModuleType]) -> dict[str, Entry]:
         """Return where to begin, by name: the modules or their parts, and the fixtures."""
@@ -124,33 +200,30 @@ class State:
             if divided is None:
                 roots[key] = of_module(module)
             else:
-                entries = enumerate(divided.entries(module))
-                roots |= {f"{key}\0{number}": root for number, root in entries}
+                roots.update(zip(divided.names(key), divided.entries(module), strict=True))
         fixtures = self._fixtures.items()
         return roots | {f"\0{name}": of_fixture(name, root) for name, root in fixtures}
 
-    def _values(self, modules: Mapping[str, ModuleType]) -> list[object]:
-        """Return the values of the same roots."""
-        values: list[object] = []
-        for key, module in modules.items():
-            divided = self._parts.get(key)
-            values += [module.__dict__] if divided is None else divided.values(module)
-        return values + list(self._fixtures.values())
+    def _values(self) -> list[object]:
+        """Return the present values of the roots, in the order of the groups."""
+        values = self._known_values.copy()  # these are the same as long as the roots are
+        for module, found, places in self._divided:
+            for place, value in zip(places, found.values(module), strict=True):
+                values[place] = value
+        return values
 
     def _changes_of_process(self) -> set[Label]:
         before, self._process = self._process, surroundings.read()
         return set() if before == self._process else surroundings.changes(before, self._process)
 
-    def _compare_each(self, roots: Mapping[str, Entry]) -> Iterator[tuple[Label, int]]:
-        for name, root in roots.items():
-            yield from self._compare(name, root).items()
-
-    def _compare(self, name: str, root: Entry) -> dict[Label, int]:
+    def _compare(self, name: str, root: Entry) -> Iterable[tuple[Label, int]]:
         known = self._looks.get(name)
         if known is not None and known.still_holds([root.value]):
-            return {}
+            return ()
         now = self._looks[name] = self._explorer.look(root)
-        return {} if known is None else _differing(known.prints, now.prints)
+        if known is None:
+            return ()
+        return self._lend(_module_of(name), _differing(known.prints, now.prints))
 
     def _project_modules(self) -> dict[str, ModuleType]:
         seen = identities(get_referents(sys.modules))
@@ -177,6 +250,11 @@ def _note(found: dict[Label, int], changes: Iterable[tuple[Label, int]]) -> None
 def _key(module: ModuleType) -> str:
     """Return what tells a module apart from others of the same name."""
     return f"{module.__name__} {module.__dict__.get('__file__')}"
+
+
+def _module_of(key: str) -> str:
+    """Return the name of the module that a key, or that of a part, is of."""
+    return key.partition(" ")[0]
 
 
 def _differing(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from paceline.impact.inputs import ALL_VARIABLES
-from paceline.impact.readers import settings_of_loggers
+from paceline.impact.readers import identities, settings_of_loggers
 from paceline.impact.recorder import SEARCH_FOLDERS, WORKING_FOLDER
 
 #: The names by which code gets at the state.
@@ -24,6 +24,11 @@ Label = frozenset[str]
 
 #: Variables that pytest and Paceline set themselves.
 _OURS: Final = (b"PYTEST_", b"PACELINE_")
+
+#: The one in C, without the enumeration that `signal` makes of each answer.
+_getsignal: Final[Callable[[int], object]] = getattr(
+    signal.getsignal, "__wrapped__", signal.getsignal
+)
 
 _SIGNALS: Final = tuple(
     getattr(signal, name)
@@ -66,7 +71,7 @@ _READERS: Final[dict[str, tuple[Label, Callable[[Any], object]]]] = {
     ),
     "warnings": (
         Label(("warnings", "warn", "catch_warnings", "simplefilter", "filterwarnings")),
-        lambda warnings: list(map(id, warnings.filters)),
+        lambda warnings: identities(warnings.filters),
     ),
 }
 
@@ -85,7 +90,7 @@ def read() -> Surroundings:
     found: dict[Label, object] = {
         _SEARCH_FOLDERS: tuple(sys.path),
         _ARGUMENTS: tuple(sys.argv),
-        _HANDLERS: list(map(signal.getsignal, _SIGNALS)),
+        _HANDLERS: list(map(_getsignal, _SIGNALS)),
         _TIME_ZONE: (time.tzname, time.timezone, time.altzone),
     }
     with contextlib.suppress(OSError):  # it may be gone

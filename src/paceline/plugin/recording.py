@@ -113,7 +113,8 @@ class SegmentHooks:
         segment = self._recorder.by_name.get(module.__name__)
         if segment is not None:
             self._imports[segment] = len(self._changes)
-        self.state.add(module)
+        with self._tracer.aside():
+            self.state.add(module)
 
     def leave_to(self, kept: Iterable[pytest.Item]) -> None:
         """Record the tests but for `kept` as left out by the project's own settings."""

@@ -299,3 +299,52 @@ def test_equal_values_of_another_type_are_another_state(module: ModuleType, stat
     assert names(state) == {"counter"}
     module.found["a"] = True
     assert names(state) == {"found"}
+
+
+BORROWING = """
+import kept_state
+
+registry = {"base": kept_state.Base, "square": kept_state.square}
+"""
+
+
+@pytest.fixture
+def borrowing(module: ModuleType, tmp_path: Path, state: State) -> Iterator[ModuleType]:
+    """A module that keeps what is a global of another one."""
+    file = tmp_path / "borrowing_state.py"
+    file.write_text(BORROWING, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location("borrowing_state", file)
+    assert spec is not None and spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    sys.modules["borrowing_state"] = made
+    spec.loader.exec_module(made)
+    state.add(made)
+    state.changed()
+    yield made
+    del sys.modules["borrowing_state"]
+
+
+@pytest.mark.parametrize("code", ["module.Base.shared = 1", "module.square(5)"])
+def test_who_keeps_a_class_or_function_of_another_module_sees_it_change(
+    module: ModuleType, borrowing: ModuleType, state: State, code: str
+) -> None:
+    """What leads to it there is named as well as where it belongs."""
+    exec(code, {"module": module})
+    assert {"registry", "Base" if "Base" in code else "square"} <= names(state)
+    assert borrowing.registry
+
+
+def test_what_has_lost_its_module_is_looked_at_where_it_is_kept(
+    module: ModuleType, borrowing: ModuleType, state: State
+) -> None:
+    """A class goes on to be watched when another module has come in the place of its own."""
+    kept = borrowing.registry["base"]
+    file = Path(str(module.__file__))
+    spec = importlib.util.spec_from_file_location("kept_state", file)
+    assert spec is not None and spec.loader is not None
+    anew = sys.modules["kept_state"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(anew)
+    state.add(anew)
+    state.changed()
+    kept.shared = 1
+    assert names(state) == {"registry"}
