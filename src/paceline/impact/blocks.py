@@ -30,6 +30,7 @@ class Blocks:
     """Works out blocks from what was traced; what one test ran serves all others that ran the same."""
 
     def __init__(self) -> None:
+        self._lines: dict[tuple[str, bool], Mapping[int, int]] = {}
         self._owners: dict[tuple[str, bool], _Owners] = {}
         self._ran: dict[tuple[tuple[str, bool], Traced], int] = {}
         self._names: dict[tuple[str, int], frozenset[str]] = {}
@@ -40,13 +41,20 @@ class Blocks:
         if (place, seen) in self._ran:
             return self._ran[place, seen]
         if place not in self._owners:
-            lines = record.source.owners(importing=importing) if record.source else {}
-            self._owners[place] = _Owners(lines)
+            self._owners[place] = _Owners(self.owners(record, importing=importing))
         bits = 0
         for blocks in set(map(self._owners[place].__getitem__, seen)):
             bits |= blocks
         self._ran[place, seen] = bits
         return bits
+
+    def owners(self, record: SourceRecord, *, importing: bool) -> Mapping[int, int]:
+        """Return the blocks of each line as bits, as `Source.owners` does."""
+        place = (record.path, importing)
+        if place not in self._lines:
+            source = record.source
+            self._lines[place] = source.owners(importing=importing) if source else {}
+        return self._lines[place]
 
     def names(self, record: SourceRecord, bits: int) -> frozenset[str]:
         """Return the names that these blocks mention."""

@@ -216,7 +216,7 @@ class Builder:
     ) -> None:
         """Note what the lines that ran look at: texts, or lines of running code."""
         lines = {abs(line) for item in seen for line in unpack(item) if line}
-        owners = record.source.owners(importing=importing) if record.source else {}
+        owners = self._blocks.owners(record, importing=importing)
         inside = {line for line in lines if owners.get(line, 1) != 1}
         node.sees_texts |= not looks.texts.isdisjoint(inside)
         node.sees_lines |= not looks.lines.isdisjoint(inside)

@@ -8,7 +8,7 @@ that may run it.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 
 from paceline.impact.links import import_places, own_parts, reachable
 from paceline.impact.nodes import Node
@@ -81,10 +81,10 @@ class Latest:
     def __init__(self) -> None:
         self._places: dict[Kind, dict[str, int]] = {kind: {} for kind in _LEFT}
 
-    def of(self, names: Collection[str]) -> set[int]:
+    def of(self, names: Set[str]) -> set[int]:
         """Return the places of what is kept under the names."""
         return {
-            places[name] for places in self._places.values() for name in names if name in places
+            places[name] for places in self._places.values() for name in places.keys() & names
         }
 
     def add(self, change: StateChange, giver: int, nodes: list[Node]) -> None:

@@ -18,6 +18,7 @@ import zipimport
 from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any, Final, cast
+from weakref import WeakValueDictionary
 
 from paceline.impact.recorder import Kind, Need, Recorder, Segment
 from paceline.impact.replacing import replace
@@ -44,6 +45,8 @@ class Imports:
             *loaders,
         )
         self._undo: list[Callable[[], None]] = []
+        #: Modules that are not the project's, by the name that they were asked for.
+        self._foreign: WeakValueDictionary[str, ModuleType] = WeakValueDictionary()
         #: Called with each project module whose import has ended.
         self.on_imported: Callable[[ModuleType], None] = lambda _: None
 
@@ -99,15 +102,28 @@ class Imports:
     def _note_modules(self, names: Iterable[str]) -> None:
         """Note modules of the project that were made in a way nobody watches, as by own loaders."""
         for name in names:
-            path = _origin(sys.modules.get(name))
-            if not path or name in self._recorder.by_name:
+            module = sys.modules.get(name)
+            if name in self._recorder.by_name or module is None:
+                continue
+            if self._foreign.get(name) is module:
+                continue  # asked for by one test after another
+            path = _origin(module)
+            if not self._is_in_project(path):
+                if isinstance(module, ModuleType):
+                    self._foreign[name] = module
                 continue
             path = os.path.abspath(path)
             if path in self._recorder.imported:
                 self._recorder.by_name[name] = self._recorder.imported[path]
-            elif self._watch.scope.counts(path) and not self._watch.own_work(path):
+            elif not self._watch.own_work(path):
                 with self._watch.aside():
                     self._note_unseen(path, name)
+
+    def _is_in_project(self, path: str) -> bool:
+        known = path and os.path.abspath(path)
+        return bool(known) and (
+            known in self._recorder.imported or self._watch.scope.counts(known)
+        )
 
     def _executing(self, original: Any) -> Any:
         recorder, watch = self._recorder, self._watch

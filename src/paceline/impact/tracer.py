@@ -73,16 +73,12 @@ class Tracer:
         self._kept: defaultdict[str, set[frozenset[object]]] = defaultdict(set)
         self._distinct: dict[frozenset[object], frozenset[object]] = {}
 
-    def start(self, *, later: bool = False) -> None:
-        """Begin to trace; raise MissingTool if coverage's core cannot tell tests apart.
-
-        If the project's own measurement begins before any code of the project runs, tracing begins
-        `later`, with the first segment: then it is not begun twice.
-        """
+    def start(self) -> None:
+        """Begin to trace; raise MissingTool if coverage's core cannot tell tests apart."""
         measuring = self._measuring()
         if measuring is not None and measuring._collector is not None:
             self._attach(measuring, measured=True)
-        elif not later:
+        else:
             self._start_own()
 
     def _start_own(self) -> None:
@@ -96,13 +92,15 @@ class Tracer:
         self._attach(self._own, measured=False)
 
     def stop(self) -> None:
-        """Stop our own Coverage, if it is the one that runs."""
+        """Stop our own Coverage, if it is the one that runs, and keep nothing."""
         if (
             self._own is not None
             and self._own._started
             and type(self._own._collector)._collectors[-1:] == [self._own._collector]
         ):
             self._own.stop()
+        self._distinct.clear()
+        self._kept.clear()
 
     @property
     def arcs(self) -> bool:
@@ -119,7 +117,7 @@ class Tracer:
         self._is_aside = True
         collector = self._collector
         # Begun again after the measurement has ended, a tracer would go on for nobody.
-        runs = collector is not None and type(collector)._collectors[-1:] == [collector]
+        runs = type(collector)._collectors[-1:] == [collector]
         # The first one is the main thread's.
         tracers = collector.tracers[:1] if runs else []
         # Nor may the project's finalisers run here, where nobody would see them.
@@ -145,7 +143,6 @@ class Tracer:
 
         def call(*args: Any, **options: Any) -> Any:
             __tracebackhide__ = True
-            self._follow()
             collector = self._collector
             known = collector.should_trace_cache.get(file)
             if (known or collector.should_trace(file, sys._getframe())).trace:
@@ -165,11 +162,8 @@ class Tracer:
             return
         measuring = self._measuring()
         if measuring is not None and measuring._collector is not None:
-            if self._own is not None:
-                self._retire()
+            self._retire()
             self._attach(measuring, measured=True)
-        elif self._collector is None:
-            self._start_own()
 
     def _retire(self) -> None:
         """Give up our own Coverage, which lies below the project's own: nothing takes its data.

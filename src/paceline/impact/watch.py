@@ -323,8 +323,9 @@ class Watch:
             if self._listening():
                 self._busy.on = True
                 try:
-                    name = self._path(path, kwargs.get("dir_fd"))
-                    if name and self.scope.counts(name) and not self.askers.is_tool(2):
+                    # Who asks first: pytest does for each test.
+                    name = None if self.askers.is_tool(2) else self._path(path, kwargs.get("dir_fd"))
+                    if name and self.scope.counts(name):
                         self.note(self.askers.question(sys._getframe(1)), name)
                         self._note_folder(path)
                 except (TypeError, ValueError):

@@ -13,10 +13,11 @@ from paceline.plugin import declarations, impact
 from paceline.plugin.options import add_options, is_worker, settle_options, settle_workers
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Declare Paceline's options."""
     add_options(parser)
     impact.add_options(parser)
+    pluginmanager.register(impact.Beginning(), "paceline-impact-beginning")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -30,8 +31,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     measured = known.paceline_result or known.paceline_measure
     if measured and hasattr(known, "cov_source") and not known.cov_source:
         known.cov_source = _coverage_source(early_config, known.paceline_source)
-    if impact.is_wanted(known):
-        impact.begin(early_config)
+    impact.prepare(early_config)
     return (yield)
 
 

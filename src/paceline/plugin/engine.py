@@ -72,7 +72,7 @@ class Impact:
     def start(self) -> None:
         """Begin to record; called before any conftest file is imported."""
         self.recorder.take = self.tracer.take
-        self.tracer.start(later=_is_measured_soon(self.config.known_args_namespace))
+        self.tracer.start()
         self.watch.start()
         self.imports.start()
         self._untrace()
@@ -322,6 +322,7 @@ class Impact:
         if self.hooks is not None:
             self.hooks.stop()
             self.config.pluginmanager.unregister(self.hooks)
+            self.imports.on_imported = lambda _: None
             self.hooks = None
         self.imports.stop()
         self.watch.stop()
@@ -332,17 +333,6 @@ class Impact:
         self.recorder.forget()
         if self._run is not None:
             self._run.end()
-
-
-def _is_measured_soon(option: Any) -> bool:
-    """Return whether pytest-cov begins to measure in this process before conftest files are read.
-
-    Not with coverage's core given: whether that is complete is to be said at once.
-    """
-    wanted = getattr(option, "cov_source", None) and not getattr(option, "no_cov", False)
-    alone = not (getattr(option, "numprocesses", None) or getattr(option, "tx", None))
-    given = os.environ.get("COVERAGE_CORE", "ctrace") != "ctrace"
-    return bool(wanted and alone) and "PYTEST_XDIST_WORKER" not in os.environ and not given
 
 
 def _only_looks(config: pytest.Config) -> bool:

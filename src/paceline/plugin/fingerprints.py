@@ -154,6 +154,9 @@ class Executions:
     def pytest_sessionfinish(self) -> None:
         """Store the rest, before testmon ends its run."""
         self.flush()
+        # Python looks through all that is kept for garbage when it ends.
+        self._dependencies.clear()
+        self._fingerprints = Fingerprints()
 
     def _dependency(self, file: tuple[str, Any, frozenset[object]]) -> Dependency | None:
         name, module, seen = file

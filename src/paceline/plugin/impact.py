@@ -12,6 +12,9 @@ from paceline import console
 from paceline.errors import PacelineError
 from paceline.plugin.obstacles import has_obstacle_of_its_run, obstacle
 
+#: Whether nothing keeps this run from recording.
+_CAN_BEGIN = pytest.StashKey[bool]()
+
 
 def add_options(parser: pytest.Parser) -> None:
     """Declare the options that people use."""
@@ -27,14 +30,13 @@ def is_wanted(option: Any) -> bool:
     return bool(option.impact or option.impact_noselect or option.impact_explain)
 
 
-def begin(early_config: pytest.Config) -> None:
-    """Start recording; called before any conftest file is imported.
+def prepare(early_config: pytest.Config) -> None:
+    """Find out whether this run can record, before pytest-cov begins to measure.
 
     With a version of testmon or coverage that is not known, or where no record can be written,
     everything runs, and that is said.
-    Raises pytest.UsageError if coverage's core cannot tell tests apart.
     """
-    if has_obstacle_of_its_run():
+    if not is_wanted(early_config.known_args_namespace) or has_obstacle_of_its_run():
         return
     why_not = obstacle(early_config)
     if why_not:
@@ -43,6 +45,23 @@ def begin(early_config: pytest.Config) -> None:
     if sys.version_info >= (3, 14):
         # The default core there reports a line to the first test that reaches it only.
         os.environ.setdefault("COVERAGE_CORE", "ctrace")
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        _begin(early_config)  # pytest-cov begins there, gives up and begins again
+    else:
+        early_config.stash[_CAN_BEGIN] = True
+
+
+class Beginning:
+    """Begins to record before any conftest file is imported, and after pytest-cov has begun."""
+
+    def pytest_load_initial_conftests(self, early_config: pytest.Config) -> None:
+        """Begin, unless this is no such run."""
+        if early_config.stash.get(_CAN_BEGIN, False):
+            _begin(early_config)
+
+
+def _begin(early_config: pytest.Config) -> None:
+    """Start recording; raise pytest.UsageError if coverage's core cannot tell tests apart."""
     # Imported here: a plain pytest run pays for none of it.
     from paceline.plugin.engine import Impact
 
