@@ -78,8 +78,13 @@ class SegmentHooks:
         self._patch(execute, finish)
 
     def stop(self) -> None:
-        """Give pytest its own functions back."""
+        """Give pytest its own functions back, and keep nothing: pytest keeps all plugins."""
         self._patch(self._execute, self._finish)
+        for known in (self._tests, self._collections, self._fixtures, self._imports):
+            known.clear()
+        self._changes.clear()
+        self._numbering = Numbering(self._recorder)
+        self.state = State(self._watch.scope.counts)
 
     def _patch(self, execute: Any, finish: Any) -> None:
         setattr(FixtureDef, "execute", execute)  # noqa: B010
