@@ -1,14 +1,15 @@
 """Versions of source files, each taken apart once for all who ask.
 
-A syntax tree is large and is given up at once, so whoever else wants to see it, as testmon's
-fingerprints do, sees it while it is there.
+A syntax tree is large and is given up at once, so all that is wanted of it is taken while it is
+there: what testmon's fingerprints are made of as well, and where pytest parses a test file to
+rewrite its assertions, before it does.
 """
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from paceline.impact import inputs, source
 from paceline.impact.looks import Looks, looks_of
@@ -16,30 +17,36 @@ from paceline.impact.source import Source
 
 
 class Parsed(NamedTuple):
-    """The blocks of a version of a file, None if it is no Python; where it looks at itself."""
+    """A version of a file: its blocks, None if it is no Python; where it looks at itself.
+
+    `further` is what else was asked for.
+    """
 
     source: Source | None
     looks: Looks | None = None
+    further: Any = None
 
 
 class Parsing:
-    """Keeps what each version of a file consists of, by its path and the digest of its content."""
+    """Keeps what each version of a file consists of, by its path and its content.
 
-    def __init__(self) -> None:
+    `further` is given each syntax tree and its text, and returns what else is to be kept of it.
+    """
+
+    def __init__(self, further: Callable[[ast.Module, bytes], Any] | None = None) -> None:
+        self._further = further
         self._known: dict[tuple[str, str], Parsed] = {}
 
-    def of(
-        self, path: str, text: bytes, also: Callable[[ast.Module], None] | None = None
-    ) -> Parsed:
-        """Take the file at `path` apart, which is `text`, and show its tree to `also`."""
+    def of(self, path: str, text: bytes, tree: ast.Module | None = None) -> Parsed:
+        """Take the file at `path` apart, which is `text`; `tree` is its syntax tree if known."""
         key = (path, inputs.digest(text))
-        if also is None and key in self._known:
-            return self._known[key]
-        tree = source.tree_of(text) if path.endswith(source.SUFFIXES) else None
-        if tree is not None and also is not None:
-            also(tree)
         if key not in self._known:
+            if tree is None and path.endswith(source.SUFFIXES):
+                tree = source.tree_of(text)
             found = None if tree is None else source.read(tree, text)
-            looks = None if tree is None or found is None else looks_of(path, tree, found)
-            self._known[key] = Parsed(found, looks)
+            if tree is None or found is None:
+                self._known[key] = Parsed(None)
+            else:
+                further = self._further(tree, text) if self._further is not None else None
+                self._known[key] = Parsed(found, looks_of(path, tree, found), further)
         return self._known[key]

@@ -32,6 +32,7 @@ from paceline.plugin import handover
 from paceline.plugin.carrying import LEFT_OUT, Carrying, is_measured
 from paceline.plugin.choice import Choice
 from paceline.plugin.declarations import declarations
+from paceline.plugin.fingerprints import blocks_of
 from paceline.plugin.narrowing import collects_all, is_narrowed
 from paceline.plugin.options import is_worker
 from paceline.plugin.recording import SegmentHooks
@@ -59,7 +60,7 @@ class Impact:
         self.tracer = Tracer(
             self.recorder, self.scope.counts, self._measuring, self.watch.aside
         )
-        self.parsing = Parsing()
+        self.parsing = Parsing(blocks_of)
         self.imports = Imports(self.recorder, self.watch, (rewrite.AssertionRewritingHook,))
         self.hooks: SegmentHooks | None = None
         self.choice: Choice
@@ -67,7 +68,7 @@ class Impact:
         self._run: Run | None = None
         self._declared: dict[str, Declared] = {}
         self._carrying: Carrying | None = None
-        self._retrace: Callable[[], None] = lambda: None
+        self._undo: list[Callable[[], None]] = []
 
     def start(self) -> None:
         """Begin to record; called before any conftest file is imported."""
@@ -75,14 +76,28 @@ class Impact:
         self.tracer.start()
         self.watch.start()
         self.imports.start()
-        self._untrace()
+        self._follow_rewriting()
 
-    def _untrace(self) -> None:
-        """Do not trace what pytest does to rewrite assertions: it runs none of the project's code.
+    def _follow_rewriting(self) -> None:
+        """Do not trace how pytest rewrites assertions, which runs none of the project's code.
 
-        It takes as long as many a suite, and twice that where it is traced.
+        It takes as long as many a suite, and twice that where it is traced. Of the syntax trees
+        that it makes we take what we need, before it changes them.
         """
-        self._retrace = replace(rewrite, "_rewrite_test", self.tracer.untraced)
+        parsing = self.parsing
+
+        def reading(original: Callable[..., None]) -> Callable[..., None]:
+            def rewrite_asserts(mod: Any, source: bytes, *args: Any, **options: Any) -> None:
+                path = args[0] if args else options.get("module_path")
+                if isinstance(path, str):
+                    parsing.of(path, source, mod)
+                original(mod, source, *args, **options)
+
+            return rewrite_asserts
+
+        self._undo.append(replace(rewrite, "_rewrite_test", self.tracer.untraced))
+        if "PYTEST_XDIST_WORKER" not in os.environ:  # the controller takes sources apart
+            self._undo.append(replace(rewrite, "rewrite_asserts", reading))
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
@@ -326,7 +341,8 @@ class Impact:
             self.hooks = None
         self.imports.stop()
         self.watch.stop()
-        self._retrace()
+        while self._undo:
+            self._undo.pop()()
         if hasattr(self, "children"):
             self.children.stop()
         self.tracer.stop()

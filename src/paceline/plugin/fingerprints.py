@@ -187,22 +187,18 @@ class Executions:
             text,
             text + b"\n",
         ):
-            self._parsing.of(path, text, lambda tree: _divide(module, tree))
+            blocks = self._parsing.of(path, text).further
+            if blocks is not None:
+                make = self._process_code.Block
+                module._blocks = [
+                    make(first, last, code=code, name=name) for first, last, code, name in blocks
+                ]
         return True
 
     def _is_version(self, module: Any, text: bytes) -> bool:
         """Return whether `text` has the digest that testmon, or git for it, took."""
         by_git = hashlib.sha1(b"blob %d\0" % len(text) + text, usedforsecurity=False).hexdigest()
         return module.fs_fsha in (by_git, self._process_code.bytes_to_string_and_fsha(text)[1])
-
-
-def _divide(module: Any, tree: ast.Module) -> None:
-    """Give testmon's module the blocks that it would make of the tree (process_code.py)."""
-    block = importlib.import_module("testmon.process_code").Block
-    module._blocks = [
-        block(first, last, code=code, name=name)
-        for first, last, code, name in blocks_of(tree, len(module.source_code.splitlines()))
-    ]
 
 
 class _Fields(dict[type, "tuple[str, tuple[str, ...]] | None"]):
@@ -217,12 +213,12 @@ _FIELDS: Final = _Fields()
 _WITH_BLOCKS: Final = (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-def blocks_of(tree: ast.Module, lines: int) -> list[tuple[int, int | None, str, str]]:
+def blocks_of(tree: ast.Module, text: bytes) -> list[tuple[int, int | None, str, str]]:
     """Return first line, last line, text and name of each block, as testmon 2.2 makes them.
 
     It is `Module.dump_and_block` of testmon's process_code.py, which takes three times as long.
-    `lines` is how many the file has.
     """
+    lines = len(text.decode(errors="replace").splitlines())
     found: list[tuple[int, int | None, str, str]] = []
 
     def shown(node: Any, end: int | None) -> str:

@@ -58,4 +58,4 @@ def test_blocks_are_those_that_testmon_makes() -> None:
     for text in (SOURCE, *(path.read_text(encoding="utf-8") for path in own)):
         module = testmon.Module(source_code=text)
         made = [(block.start, block.end, block.code, block.name) for block in module.blocks]
-        assert blocks_of(ast.parse(text), len(text.splitlines())) == made
+        assert blocks_of(ast.parse(text), text.encode()) == made
