@@ -79,6 +79,7 @@ class Builder:
         self._writers: dict[str, set[int]] = {}
         self._blocks = Blocks()
         self._generated = _Generated()
+        self._modules: dict[tuple[int, str], tuple[str, ...]] = {}
         self._looks: dict[str, Looks] = {}
 
     def build(
@@ -150,12 +151,19 @@ class Builder:
                 for folder in (name, *map(str, Path(name).parents)):
                     node.links |= self._writers.get(folder, set())
         for name in raw.modules:
-            parts = name.split(".")
-            # Importing a.b runs a as well.
-            for length in range(1, len(parts) + 1):
-                place = one.modules.get(".".join(parts[:length]))
-                if place is not None and place != raw.name:
+            for place in self._places(name, one):
+                if place != raw.name:
                     node.imports.add(self._scope.relative(place))
+
+    def _places(self, name: str, one: Recording) -> tuple[str, ...]:
+        """Return the files of a module and the packages around it: importing a.b runs a as well."""
+        key = (one.process, name)
+        if key not in self._modules:
+            parts = name.split(".")
+            above = (".".join(parts[:length]) for length in range(1, len(parts) + 1))
+            found = (one.modules.get(module) for module in above)
+            self._modules[key] = tuple(place for place in found if place is not None)
+        return self._modules[key]
 
     def _is_given(self, need: Need, name: str, one: Recording) -> bool:
         """Return whether the run itself saw to it: a file that was made, what a child was given."""

@@ -204,9 +204,9 @@ def _storable(text: str) -> str | bytes:
 
 
 def _packed(data: Any) -> bytes:
-    return zlib.compress(
-        json.dumps(data, separators=(",", ":")).encode("utf-8", "surrogatepass"), 6
-    )
+    # Many small rows: level 6 takes twice as long and saves a hundredth.
+    text = json.dumps(data, separators=(",", ":"))
+    return zlib.compress(text.encode("utf-8", "surrogatepass"), 1)
 
 
 def _unpacked(blob: bytes) -> Any:

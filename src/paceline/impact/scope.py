@@ -67,11 +67,9 @@ class Scope:
 
     def relative(self, path: str) -> str:
         """Return `path` as records name it: relative to the root where it lies inside."""
-        if path == str(self.root):
-            return "."
         if path.startswith(self._inside):
             return path[len(self._inside) :].replace(os.sep, "/")
-        return path
+        return "." if path == str(self.root) else path
 
 
 def _installed_folders() -> list[str]:
