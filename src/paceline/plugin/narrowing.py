@@ -61,8 +61,10 @@ def collects_all(session: pytest.Session) -> bool:
 
 def _is_group(config: pytest.Config) -> bool:
     """Return whether the arguments are the paths of the group that the run is of."""
+    name = config.option.paceline_group
+    if not name:
+        return False
     from paceline.config.loading import load
 
-    name = config.option.paceline_group
-    groups = load(config.rootpath).groups if name else ()
+    groups = load(config.rootpath).groups
     return any(group.name == name and [*group.paths] == config.args for group in groups)
