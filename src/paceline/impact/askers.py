@@ -6,12 +6,13 @@ How many frames lie between is fixed: the watch's own function and its hook.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
-from types import FrameType
+from pathlib import Path
+from types import FrameType, ModuleType
 from typing import Final
 
-from paceline.impact.mentions import names_in
 from paceline.impact.recorder import Need
 from paceline.impact.scope import Scope
 
@@ -56,6 +57,8 @@ class Askers:
             {os.path.dirname(path) + os.sep for path in (os.__file__, threading.__file__)}
         )
         self._owners: dict[str, str | None] = {}
+        #: Whether a module's text mentions `stat`.
+        self._stats: dict[str, bool] = {}
 
     def is_tool(self, depth: int) -> bool:
         """Return whether the nearest code outside the standard library is a test tool.
@@ -104,22 +107,43 @@ class Askers:
         return False
 
     def look_at_entries(self) -> bool:
-        """Return whether project code that lists a folder asks for more than names and kinds."""
+        """Return whether project code that lists a folder may ask for more than names and kinds.
+
+        The entries may be handed to any of its functions.
+        """
         frame = frame_above(4)
         while frame is not None:
             owner = self._owner_of(frame.f_code.co_filename)
             if owner in TOOLS:
                 return False
-            if owner == "project" and "stat" in names_in(frame.f_code):
-                return True
+            if owner == "project":
+                return any(map(self._mentions_stat, list(sys.modules.values())))
             frame = frame.f_back
         return False
 
+    def _mentions_stat(self, module: object) -> bool:
+        path = module.__dict__.get("__file__") if type(module) is ModuleType else None
+        if not isinstance(path, str) or not self._scope.counts(path):
+            return False
+        known = self._stats.get(path)
+        if known is None:
+            try:
+                text = Path(path).read_bytes()
+            except OSError:
+                text = b"stat"
+            known = self._stats[path] = re.search(rb"\bstat\b", text) is not None
+        return known
+
     def question(self, frame: FrameType | None) -> Need:
-        """Return whether the standard library only wants to know if a path exists."""
+        """Return whether the standard library only wants to know if a path exists.
+
+        `filecmp` keeps what it once found of files whose status is the same.
+        """
         while frame is not None and self._owners.get(frame.f_code.co_filename, "") is None:
             if frame.f_code.co_name in _EXISTENCE:
                 return Need.EXISTS
+            if frame.f_globals.get("__name__") == "filecmp":
+                return Need.CONTENT
             frame = frame.f_back
         return Need.STAT
 

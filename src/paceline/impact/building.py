@@ -139,8 +139,10 @@ class Builder:
         for code in (raw.code, raw.early):
             for path, seen in code.items():
                 self._add_code(node, path, seen)
-        if node.kind is Kind.IMPORT and node.failed:
-            self._add_text(node)  # its lines are in the traceback
+        if node.kind is Kind.IMPORT:
+            self._add_code(node, raw.name, frozenset())  # of a file without code no line runs
+            if node.failed:
+                self._add_text(node)  # its lines are in the traceback
         for path, seen in raw.code.items():
             if (record := self.source(path)) is not None:
                 node.measure(record, seen)
@@ -206,7 +208,7 @@ class Builder:
             self._add_need(node, Need.CONTENT, path)
             return
         importing = node.kind is Kind.IMPORT and node.name == record.path
-        bits = self._blocks.executed(record, seen, importing=importing)
+        bits = self._blocks.executed(record, seen, importing=importing) | importing
         node.blocks[record] |= bits
         # What a file mentions when it is imported is its own doing, not that of who runs it.
         node.names |= self._blocks.names(record, bits if node.kind is Kind.IMPORT else bits & ~1)

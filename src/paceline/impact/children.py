@@ -11,8 +11,9 @@ import atexit
 import json
 import multiprocessing.process
 import os
+import shutil
 import subprocess
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,10 +32,14 @@ _SYSTEM_FOLDERS: Final = ("", "/bin", "/usr/bin", "/usr/local/bin", "/sbin", "/u
 #: Programs that read nothing but their input and the files that their command line names.
 _READS_NAMED_FILES: Final = frozenset(
     (
-        "cat", "head", "tail", "less", "more", "wc", "sort", "uniq", "cut", "tr", "echo", "printf",
-        "true", "false", "sleep", "tee", "cmp", "base64",
+        "cat", "head", "tail", "less", "more", "wc", "sort", "cut", "tr", "echo", "printf", "true",
+        "false", "sleep", "cmp", "base64",
     )
 )  # fmt: skip
+
+
+#: Options that name files to read or to write, as those of sort do; they may be shortened.
+_TELLING: Final = ("--f", "--r", "--o", "--t", "--co", "-o", "-T")
 
 
 class Children:
@@ -101,8 +106,11 @@ class Children:
             files = {os.path.abspath(os.path.join(folder, text)) for text in texts[1:]}
             files |= {os.path.realpath(file) for file in files}
             program = texts[0]
-            if any(text.startswith("--files0-from") for text in texts[1:]):
-                program += " --files0-from"  # what it reads stands in a file
+            if any(text.startswith(_TELLING) for text in texts[1:]):
+                program += " with files that its options name"
+            if os.sep not in program:  # another may come first
+                place = _found(program, options.get("env"))
+                program = program if place == "" or _is_system(place) else place
             # Of a program that reads nothing else, one that is absent counts as well.
             if not reads_named_files_only(program):
                 files = set(filter(os.path.isfile, files))
@@ -129,9 +137,11 @@ class Children:
 
     def _exit(self, original: Any) -> Any:
         def _exit(status: int) -> None:
-            if self._forked is not None:
-                self._forked()
-            original(status)
+            try:
+                if self._forked is not None:
+                    self._forked()
+            finally:  # whatever happens: else the child would go on with its parent's work
+                original(status)
 
         return _exit
 
@@ -141,12 +151,24 @@ class Children:
 
     def _after_fork(self) -> None:
         """Record on our own account in a forked child."""
-        if not self._recorder.active:
+        if not self._recorder.active or not self._folder.is_dir():
+            self._recorder.active = False
             return
         self._recorder.reset(f"process forked by {os.getppid()}")
         self._forked = lambda: write(self._recorder, self._folder)
         announce(self._folder)
         atexit.register(self._forked)
+
+
+def _found(program: str, environ: Mapping[Any, Any] | None) -> str:
+    """Return where `program` is found, with the variables that it is started with; "" if nowhere."""
+    given = os.environ._data if environ is None else environ  # type: ignore[attr-defined]
+    path = next((given[name] for name in ("PATH", b"PATH") if name in given), os.defpath)
+    return shutil.which(program, path=os.fsdecode(path)) or ""
+
+
+def _is_system(place: str) -> bool:
+    return os.path.dirname(place) in _SYSTEM_FOLDERS
 
 
 def _is_plain(program: str, names: Collection[str]) -> bool:
@@ -174,6 +196,8 @@ def write(recorder: Recorder, folder: Path) -> None:
         return
     recorder.take(recorder.current)
     recorder.active = False
+    if not folder.is_dir():
+        return  # the run has ended, and nobody waits for it
     data = Numbering(recorder).recording(os.getpid()).as_json()
     place = folder / f"{os.getpid()}.json"
     temporary = place.with_suffix(".new")

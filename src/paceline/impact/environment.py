@@ -19,14 +19,20 @@ from paceline.impact.inputs import SETTINGS, digest
 #: Files of a package in which the path stands that it was installed at: scripts, path files.
 _OF_ITS_PLACE = re.compile(rb"\.\.|[^,]*(\.pth|direct_url\.json|uv_cache\.json|__editable__[^,]*),")
 
+#: Of Python's own options those that change what code does.
+_FLAGS = (
+    *("optimize", "dev_mode", "utf8_mode", "bytes_warning", "ignore_environment", "isolated"),
+    *("safe_path", "warn_default_encoding", "int_max_str_digits", "no_user_site"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What makes up an environment.
 
     `prefix` is where Python is installed, `python` its implementation and version, `folders`
-    where packages are installed, `options` pytest options that change how a test ends,
-    `profile` the test group (or "" for a plain pytest).
+    where packages are installed, `options` pytest options that change how a test ends, with how
+    Python itself was started, `profile` the test group (or "" for a plain pytest).
     """
 
     prefix: str
@@ -49,13 +55,18 @@ class Surroundings:
 
 
 def surroundings(options: Mapping[str, str], profile: str) -> Surroundings:
-    """Describe this process's environment."""
+    """Describe this process's environment; `options` are those of pytest that matter."""
+    started = {
+        "python flags": repr([getattr(sys.flags, name, None) for name in _FLAGS]),
+        "python -W": repr(sys.warnoptions),
+        "python -X": repr(sorted(sys._xoptions.items())),
+    }
     return Surroundings(
         os.path.abspath(sys.prefix),
         f"{platform.python_implementation()} {platform.python_version()}",
         f"{sys.platform} {platform.machine()}",
         tuple(path for path in dict.fromkeys(sys.path) if _has_packages(path)),
-        tuple(sorted(f"{name}={value}" for name, value in options.items())),
+        tuple(sorted(f"{name}={value}" for name, value in {**started, **options}.items())),
         profile,
     )
 

@@ -10,6 +10,7 @@ import builtins
 import functools
 import importlib
 import importlib.machinery
+import importlib.metadata
 import importlib.util
 import os
 import sys
@@ -20,6 +21,8 @@ from types import ModuleType
 from typing import Any, Final, cast
 from weakref import WeakValueDictionary
 
+from paceline.impact import inputs
+from paceline.impact.early import early_modules, mentioned_early, rebind
 from paceline.impact.recorder import Kind, Need, Recorder, Segment
 from paceline.impact.replacing import replace
 from paceline.impact.watch import Watch
@@ -45,6 +48,8 @@ class Imports:
             *loaders,
         )
         self._undo: list[Callable[[], None]] = []
+        #: Each function that was replaced, with what stands in for it.
+        self._replaced: dict[Any, Any] = {}
         #: Modules that are not the project's, by the name that they were asked for.
         self._foreign: WeakValueDictionary[str, ModuleType] = WeakValueDictionary()
         #: Called with each project module whose import has ended.
@@ -58,7 +63,10 @@ class Imports:
         self._replace(builtins, "__import__", self._importing)
         self._replace(importlib, "__import__", self._importing)
         self._replace(importlib, "import_module", self._by_name)
+        self._replace(importlib.metadata, "import_module", self._by_name)  # of entry points
         self._replace(importlib.util, "find_spec", self._finding)
+        replaced = {**self._watch.replaced, **self._replaced}
+        self._undo.append(rebind([module for module, _ in early_modules(self._watch.scope)], replaced))
 
     def stop(self) -> None:
         """Stop watching."""
@@ -71,16 +79,28 @@ class Imports:
             made.__code__ = made.__code__.replace(co_filename=_INTERNAL)
             return made
 
+        original = getattr(owner, name)
         self._undo.append(replace(owner, name, hidden))
+        self._replaced[original] = getattr(owner, name)
 
     def _already_imported(self) -> None:
-        """What ran before the watch began is unknown: take the whole file."""
-        for name, module in list(sys.modules.items()):
-            path = getattr(module, "__file__", None)
-            if path and self._watch.scope.counts(os.path.abspath(path)):
-                segment = self._segment(os.path.abspath(path), name)
-                segment.needs.add((Need.CONTENT, segment.name))
-                self._recorder.session.links.add(segment)
+        """Take modules as a whole that ran before the watch began, as plugins named with -p do.
+
+        What they looked at while they were imported is worked out from what their code mentions.
+        """
+        session, early = self._recorder.session, early_modules(self._watch.scope)
+        for module, path in early:
+            segment = self._segment(path, module.__name__)
+            segment.needs.add((Need.CONTENT, segment.name))
+            session.links.add(segment)
+        mentioned = mentioned_early(path for _, path in early)
+        if mentioned.variables:
+            self._watch.note_in(session, Need.VARIABLE, inputs.ALL_VARIABLES)
+        if mentioned.files:
+            self._watch.note_in(session, Need.DATA, str(self._watch.scope.root))
+        for name in mentioned.modules:
+            (session.modules if name in sys.modules else session.missing).add(name)
+        session.missing.update({"sitecustomize", "usercustomize"} - sys.modules.keys())
 
     def _segment(self, path: str, name: str) -> Segment:
         recorder = self._recorder

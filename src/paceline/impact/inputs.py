@@ -23,7 +23,7 @@ else:
     import tomli as tomllib
 
 from paceline.impact.recorder import Need
-from paceline.impact.scope import CACHES
+from paceline.impact.scope import CACHES, is_leftover
 
 ABSENT: Final = "absent"
 
@@ -37,11 +37,15 @@ CONFIGURATION: Final = (
 
 
 #: Variables that the tools themselves set, and the seed of chance.
-_TOOLS: Final = (
-    "PYTEST_CURRENT_TEST", "PYTEST_XDIST_", "PYTEST_VERSION", "PYTEST_ADDOPTS", "PACELINE_",
-    "TESTMON_", "COV_CORE_", "COVERAGE_CORE", "COVERAGE_FILE", "COVERAGE_PROCESS_",
-    "COVERAGE_RCFILE", "COVERAGE_RUN", "PYTHONHASHSEED",
+_TOOLS: Final = frozenset(
+    (
+        "PYTEST_CURRENT_TEST", "PYTEST_VERSION", "PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER",
+        "PYTEST_XDIST_WORKER_COUNT", "PYTEST_XDIST_TESTRUNUID", "PYTEST_XDIST_AUTO_NUM_WORKERS",
+        "COVERAGE_CORE", "COVERAGE_FILE", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG",
+        "COVERAGE_RCFILE", "COVERAGE_RUN", "PYTHONHASHSEED",
+    )
 )  # fmt: skip
+_TOOLS_PREFIXES: Final = ("PACELINE_", "TESTMON_", "COV_CORE_")
 
 #: Variables that differ between two equal runs, for code that only goes through all.
 _VOLATILE: Final = frozenset(
@@ -58,13 +62,14 @@ _VOLATILE: Final = frozenset(
         "GIT_INTERNAL_GETTEXT_SH_SCHEME", "GIT_PUSH_OPTION_COUNT",
     )
 )  # fmt: skip
-_VOLATILE_PREFIXES: Final = (*_TOOLS, "PYTEST_", "VSCODE_")
+_VOLATILE_PREFIXES: Final = (*_TOOLS_PREFIXES, "PYTEST_", "COVERAGE_", "VSCODE_")
 
-#: Variables that C code reads: the interpreter at its start, the system's library at any time.
+#: Variables that the interpreter or pytest reads at its start, the system's library at any time.
 SETTINGS: Final = (
     "TZ", "LANG", "LANGUAGE", "LC_ALL", "LC_COLLATE", "LC_CTYPE", "LC_MESSAGES", "LC_MONETARY",
     "LC_NUMERIC", "LC_TIME", "PYTHONDEVMODE", "PYTHONIOENCODING", "PYTHONOPTIMIZE",
     "PYTHONINTMAXSTRDIGITS", "PYTHONSAFEPATH", "PYTHONUTF8", "PYTHONWARNINGS",
+    "PYTHONBREAKPOINT", "PYTHONNODEBUGRANGES", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD",
 )  # fmt: skip
 
 #: Where Python looks for modules first.
@@ -77,12 +82,12 @@ ALL_VARIABLES: Final = "*"
 
 def is_set_by_tools(name: str) -> bool:
     """Return whether the variable `name` says nothing of the project to code that reads it."""
-    return name.startswith(_TOOLS)
+    return name in _TOOLS or name.startswith(_TOOLS_PREFIXES)
 
 
 def is_volatile(name: str) -> bool:
     """Return whether the variable `name` says nothing to code that goes through all variables."""
-    return name in _VOLATILE or name.startswith(_VOLATILE_PREFIXES)
+    return name in _VOLATILE or name in _TOOLS or name.startswith(_VOLATILE_PREFIXES)
 
 
 def digest(data: bytes) -> str:
@@ -106,18 +111,20 @@ def value(need: Need, name: str, environ: Mapping[str, str] | None = None) -> st
 
 
 def content(path: str) -> str:
-    """Return the digest of a file's content; a folder has none of its own."""
-    if os.path.isdir(path):
+    """Return the digest of a file's content; a folder or a device has none of its own."""
+    mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode):
         return "folder"
-    return digest(Path(path).read_bytes())
+    # A pipe or /dev/zero would be read for ever.
+    return digest(Path(path).read_bytes()) if stat.S_ISREG(mode) else "no regular file"
 
 
 def _listing(path: str) -> str:
     with os.scandir(path) as entries:
         names = sorted(
-            f"{entry.name}{'@' * entry.is_symlink()}{'/' * entry.is_dir()}"
+            f"{entry.name}{'@' * entry.is_symlink()}{'/' * entry.is_dir()}{'.' * entry.is_file()}"
             for entry in entries
-            if entry.name not in CACHES and not entry.name.startswith((".coverage", ".testmondata"))
+            if entry.name not in CACHES and not is_leftover(entry.name)
         )
     return digest("\0".join(names).encode("utf-8", "surrogateescape"))
 
@@ -193,9 +200,20 @@ def files(root: Path) -> list[str]:
     return [
         name
         for name in project_files(root)
-        if not name.rpartition("/")[2].startswith((".coverage", ".testmondata"))
+        if not is_leftover(name.rpartition("/")[2])
         and not name.endswith((".pyc", ".log"))
     ]
+
+
+def _data(path: str) -> str:
+    """Return the digest of all files below `path` but for Python's."""
+    root = Path(path)
+    parts = [
+        f"{name}\0{content(str(root / name))}"
+        for name in files(root)
+        if not name.endswith(MODULE_SUFFIXES)
+    ]
+    return digest("\0".join(parts).encode("utf-8", "surrogateescape"))
 
 
 def configuration(root: Path) -> str:
@@ -238,6 +256,7 @@ _READERS: Final[Mapping[Need, Callable[[str], str]]] = {
     Need.EXISTS: _existence,
     Need.STAT: _status,
     Need.DECLARED: _matching,
+    Need.DATA: _data,
     Need.FILES: lambda name: "\n".join(files(Path(name))),
     Need.FOLDER: lambda name: os.path.relpath(os.getcwd(), name),
     Need.CONFIGURATION: lambda name: configuration(Path(name)),

@@ -15,7 +15,8 @@ SEES_LINES = frozenset(
         "getouterframes", "currentframe", "_getframe", "extract_stack", "extract_tb",
         "format_exc", "format_exception", "format_stack", "format_tb", "print_exc",
         "print_exception", "print_stack", "walk_tb", "walk_stack", "TracebackException",
-        "StackSummary", "caplog", "findCaller", "get_object_traceback",
+        "StackSummary", "caplog", "findCaller", "get_object_traceback", "getrepr",
+        "_getreprcrash", "reprcrash",
     )
 )  # fmt: skip
 
@@ -44,7 +45,9 @@ class Looks:
 def looks_of(path: str, tree: ast.Module, parsed: Source) -> Looks | None:
     """Return where the file at `path` looks at such things; None if it does nowhere."""
     names = frozenset[str]().union(*(block.names for block in parsed.blocks))
-    lines = SEES_LINES | ({"lineno"} if _is_test_code(path) else set())
+    # Elsewhere it is mostly that of something else, such as of a parsed text.
+    of_records = not names.isdisjoint(("logging", "LogRecord", "warnings", "catch_warnings"))
+    lines = SEES_LINES | ({"lineno"} if _is_test_code(path) or of_records else set())
     lines |= {"stack", "trace"} if "inspect" in names else set()
     lines |= {name for name in names if "(lineno)" in name or "{lineno" in name}  # of a log
     if not names & (lines | SEES_TEXTS):

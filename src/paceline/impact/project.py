@@ -27,7 +27,8 @@ _PROSE = (".md", ".rst", ".txt", "docs/conf.py")
 _ENUMERATES = re.compile(
     rb"\b(dir|vars|globals|locals|getmembers|eval|exec|attrgetter|methodcaller)\s*\("
     rb"|__dict__|import\s+\*|__getattr__"
-    rb"|\b[gs]etattr\s*\((?:[^,()]|\([^()]*\))*,(?!\s*r?['\"][^'\"]*['\"]\s*[,)])"
+    rb"|\b(getattr|setattr|hasattr)\b(?!\s*\()"
+    rb"|\b([gs]et|has)attr\s*\((?:[^,()]|\([^()]*\))*,(?!\s*r?['\"][^'\"]*['\"]\s*[,)])"
     rb"|\b(import|from)\s+(cmd|fire|xmlrpc)\b"
 )
 

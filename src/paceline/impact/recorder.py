@@ -48,6 +48,8 @@ class Need(str, Enum):
     STAT = "stat"
     VARIABLE = "variable"
     DECLARED = "declared"
+    #: All files of the project but for Python's: of code that ran before the recording began.
+    DATA = "data"
     FILES = "files"
     FOLDER = "folder"
     CONFIGURATION = "configuration"

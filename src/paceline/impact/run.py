@@ -137,6 +137,15 @@ class Run:
                 self._settle_project(connection, number, own, collected)
             saving.clean(connection, number)
 
+    def touched(self) -> set[str]:
+        """Return the absolute paths of files that are not what they were when the run began."""
+        after = _statuses(self.scope.root)
+        return {
+            str(self.scope.root / name)
+            for name in self._before.keys() | after.keys()
+            if self._before.get(name) != after.get(name)
+        }
+
     def _settle_project(
         self, connection: sqlite3.Connection, number: int, own: Recording, collected: set[str]
     ) -> None:
@@ -176,18 +185,13 @@ class Run:
         """Return the files that someone else changed while the tests ran."""
         root = self.scope.root
         written = {path for one in recordings for path in one.written}
-        after = _statuses(root)
         contents = {
             name: value
             for one in recordings
             for (need, name), value in one.values.items()
             if need is Need.CONTENT
         }
-        touched = {
-            str(root / name)
-            for name in self._before.keys() | after.keys()
-            if self._before.get(name) != after.get(name)
-        }
+        touched = self.touched()
         # A new time alone is no other content.
         touched -= {
             path for path in touched & contents.keys() if self._is_old(path, contents[path])

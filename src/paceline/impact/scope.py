@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import site
 import sys
 import sysconfig
@@ -21,14 +22,21 @@ CACHES: Final = frozenset(
 #: Of these the ones that are no input at any place in the project.
 CACHES_ANYWHERE: Final = frozenset(("__pycache__", "node_modules"))
 
-#: Files that a test run itself leaves behind, in the root.
-_LEFTOVERS: Final = (".coverage", ".testmondata", "coverage.xml", "coverage.json", "junit.xml")
+#: Files that a test run itself leaves behind, in the root: data of coverage and testmon ...
+_DATA: Final = re.compile(r"\.coverage(\..+)?|\.testmondata(-(shm|wal|journal))?")
+#: ... and reports, which tests may read as well.
+_REPORTS: Final = frozenset(("coverage.xml", "coverage.json", "junit.xml"))
 
 #: Device and process files have no content of their own.
 _SYSTEM: Final = ("/dev/", "/proc/", "/sys/", "/run/")
 
 #: Where Paceline itself lies.
 PACKAGE: Final = str(Path(__file__).resolve().parents[1]) + os.sep
+
+
+def is_leftover(name: str) -> bool:
+    """Return whether a file of this name is data that coverage or testmon left behind."""
+    return _DATA.fullmatch(name) is not None
 
 
 class Scope:
@@ -51,11 +59,12 @@ class Scope:
             parts = path[len(self._inside) :].split(os.sep)
             # Below another folder such names are the project's data.
             caches = not CACHES_ANYWHERE.isdisjoint(parts) or parts[0] in CACHES
-            return not caches and not (len(parts) == 1 and parts[0].startswith(_LEFTOVERS))
+            leftover = is_leftover(parts[0]) or parts[0] in _REPORTS
+            return not caches and not (len(parts) == 1 and leftover)
         if path.startswith((PACKAGE, *_SYSTEM)):
             return False
         parts = path.split(os.sep)
-        return CACHES.isdisjoint(parts) and not parts[-1].startswith(_LEFTOVERS)
+        return CACHES.isdisjoint(parts) and not is_leftover(parts[-1])
 
     def real(self, path: str) -> str:
         """Return where `path` lies if nothing below the root is a symbolic link."""

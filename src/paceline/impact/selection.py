@@ -26,6 +26,7 @@ _CHANGED = {
     Need.VARIABLE: "variable {} changed",
     Need.CONFIGURATION: "the configuration of pytest or coverage changed",
     Need.FOLDER: "the working folder is another",
+    Need.DATA: "a data file of the project changed, and code reads some before a run begins",
     Need.LISTING: "the files in {} changed",
     Need.DECLARED: "declared input {} changed",
 }
@@ -137,8 +138,11 @@ class Selector:
             if (changed := self._changed_blocks(item))
         }
         reasons: dict[int, dict[str, None]] = {}
+        in_another_order = self._in_another_order()
         for number, segment in self._records.segments.items():
             found: dict[str, None] = {}
+            if segment.kind is Kind.TEST and segment.name.partition("::")[0] in in_another_order:
+                found["the tests of its file are in another order"] = None
             for name in segment.unseen:
                 found[f"{_UNSEEN}{name}"] = None
             for need in segment.needs:
@@ -155,6 +159,29 @@ class Selector:
             if found:
                 reasons[number] = found
         return reasons
+
+    def _in_another_order(self) -> set[str]:
+        """Return the test files whose tests are not in the order that they ran in.
+
+        One that finds what another leaves behind may come before it now.
+        """
+        tests: defaultdict[str, set[str]] = defaultdict(set)
+        for name in self._records.tests:
+            path, _, rest = name.partition("::")
+            tests[path].add(rest.partition("[")[0].replace("::", "."))
+        found: set[str] = set()
+        for item in self._records.sources.values():
+            if item.path not in tests or item.source is None:
+                continue
+            if self._project.value(Need.CONTENT, item.path) == item.sha:
+                continue
+            new = self._project.parsed(item.path)
+            before = [block.name for block in item.source.blocks if block.name in tests[item.path]]
+            now = [block.name for block in new.blocks] if new is not None else []
+            both = set(before) & set(now)
+            if [name for name in before if name in both] != [name for name in now if name in both]:
+                found.add(item.path)
+        return found
 
     def _counts(self, changed: Collection[int]) -> frozenset[int]:
         """Return the segments that stand for no more than a number that a test moved on."""

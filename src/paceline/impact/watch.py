@@ -40,6 +40,8 @@ class Watch:
         self.scope = scope
         self._busy = threading.local()
         self._undo: list[Callable[[], None]] = []
+        #: Each function that was replaced, with what stands in for it.
+        self.replaced: dict[Any, Any] = {}
         self.askers = Askers(scope)
         self._handlers: dict[str, Callable[[tuple[Any, ...]], None]] = {
             "open": self._open,
@@ -70,6 +72,8 @@ class Watch:
         accessor = getattr(pathlib, "_NormalAccessor", None)
         if accessor is not None:  # Python 3.10 keeps its own reference to os.stat
             self._replace(accessor, "stat", lambda _: staticmethod(os.stat))
+        for name in ("getcwd", "getcwdb"):
+            self._replace(os, name, self._asking_where)
         self._replace(os, "open", self._opening)
         self._replace(linecache, "getlines", self._reading_source)
         variables = Variables(
@@ -150,6 +154,7 @@ class Watch:
         original = getattr(owner, name)
         self._undo.append(replace(owner, name, make))
         replacement = getattr(owner, name)
+        self.replaced[original] = replacement
         for known in (os.supports_dir_fd, os.supports_follow_symlinks, os.supports_fd):
             if original in known:
                 known.add(replacement)
@@ -190,7 +195,9 @@ class Watch:
             return
         mode, flags = arguments[1], arguments[2] or 0
         writing = any(sign in mode for sign in "wax+") if mode else bool(flags & _WRITING)
-        overwriting = writing and (mode or "").startswith(("w", "x"))
+        # What is only added to is not read either.
+        kept = (mode or "").startswith(("w", "x")) or ("a" in (mode or "") and "+" not in mode)
+        overwriting = writing and kept
         if writing and not self.askers.is_tool(3):
             self.note(Need.EXISTS, os.path.dirname(path))
             if flags & os.O_EXCL:
@@ -207,7 +214,7 @@ class Watch:
         recorder = self.recorder
         if os.path.isabs(path):
             return
-        if os.getcwd() != recorder.folder:
+        if _folder() != recorder.folder:
             recorder.current.generated.add(WORKING_FOLDER)
         else:
             key = (Need.FOLDER, str(self.scope.root))
@@ -259,8 +266,11 @@ class Watch:
 
     def _removed(self, arguments: tuple[Any, ...]) -> None:
         path = self._path(arguments[0])
-        if path and self.scope.counts(path) and not self.askers.is_tool(3):
-            self.note(Need.EXISTS, path)
+        if path and self.scope.counts(path):
+            if not self.askers.is_tool(3):
+                self.note(Need.EXISTS, path)
+            if self.scope.holds(path) and os.path.lexists(path):
+                self.recorder.written[path].add(self.recorder.current)  # as a write for all others
 
     def _gone_to(self, arguments: tuple[Any, ...]) -> None:
         path = self._path(arguments[0])
@@ -337,6 +347,15 @@ class Watch:
             return original(path, *args, **kwargs)
 
         return ask
+
+    def _asking_where(self, original: Any) -> Any:
+        def getcwd() -> Any:
+            if self._listening() and not self.askers.is_tool(2):
+                with self.aside():
+                    self._note_folder(".")
+            return original()
+
+        return getcwd
 
     def _opening(self, original: Any) -> Any:
         def open_at(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:

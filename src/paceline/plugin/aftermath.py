@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from paceline.plugin.choice import Choice
     from paceline.plugin.engine import Impact
 
+#: Stands for the process that wrote to a file, where that cannot be told.
+_PROGRAM = "a program that was started"
+
 #: With nothing to run, what is left out makes a pass of the second (`plugin.engine`).
 _GREEN = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
 
@@ -96,6 +99,8 @@ class Aftermath:
             changes += [
                 (one.segments[item.segment].name, item.labels, item.counts) for item in one.changes
             ]
+        for path in impact.touched_by_programs():
+            written.setdefault(path, frozenset((_PROGRAM,)))
         changed: dict[tuple[str, ...], frozenset[str]] = {}
         for name, labels, _ in changes:
             for label in labels:

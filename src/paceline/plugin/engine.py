@@ -6,6 +6,7 @@ Imported as a whole before anything is traced: traced, these imports would take 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,8 @@ class Impact:
     def __init__(self, early_config: pytest.Config) -> None:
         self.config = early_config
         self.root = early_config.rootpath
+        #: As with `python -m pytest`: pytest itself adds folders only later.
+        self._root_is_searched = str(self.root) in map(os.path.abspath, sys.path)
         self.recorder = Recorder("session")
         self.scope = Scope(self.root)
         self.watch = Watch(self.recorder, self.scope)
@@ -137,7 +140,10 @@ class Impact:
         with self.tracer.aside():
             self._run = run = Run.begin(
                 self.root,
-                surroundings(options(config), config.option.paceline_group),
+                surroundings(
+                    {**options(config), "root in sys.path": repr(self._root_is_searched)},
+                    config.option.paceline_group,
+                ),
                 self.recorder.environ,
                 self.recorder.folder,
             )
@@ -228,6 +234,15 @@ class Impact:
     def recordings(self) -> list[Recording]:
         """Return what other processes of this run have recorded until now."""
         return self._run.left_behind(os.getpid()) if self._run else []
+
+    def touched_by_programs(self) -> set[str]:
+        """Return files that changed in this run, if programs ran that cannot be seen through."""
+        if self._run is None or self.hooks is None:
+            return set()
+        started = self.hooks.has_children() or any(
+            segment.children for one in self.recordings() for segment in one.segments
+        )
+        return self._run.touched() if started else set()
 
     def runs_here(self) -> bool:
         """Return whether tests run in this process, and whatever runs is also measured."""

@@ -170,6 +170,10 @@ class SegmentHooks:
         for _, segment, labels, counts in self._changes:
             yield segment.name, labels, counts
 
+    def has_children(self) -> bool:
+        """Return whether a test or a wide fixture started a process."""
+        return any(one.children for one in (*self._tests.values(), *self._fixtures.values()))
+
     def counts(self) -> Counts:
         """Return how far each test moved numbers on."""
         found: defaultdict[str, dict[str, int]] = defaultdict(dict)

@@ -23,16 +23,18 @@ _HARMLESS = frozenset(
         "environment_expression", "verbosity_test_cases", "continue_on_collection_errors",
     )
 )  # fmt: skip
-_HARMLESS_PREFIXES = (
-    "cov_",
-    "no_cov",
-    "testmon",
-    "impact",
-    "paceline_",
-    "randomly_",
-    "no-",
-    "log_file",
-)
+#: The same of pytest-cov, testmon, pytest-randomly and Paceline, and of pytest's log file. Not by a
+#: prefix, which the project's own options may have.
+_OF_PLUGINS = frozenset(
+    (
+        "cov_source", "cov_report", "cov_config", "cov_append", "cov_branch", "cov_context",
+        "cov_fail_under", "cov_precision", "no_cov", "no_cov_on_fail", "no_cov_should_warn",
+        "testmon", "testmon_env", "testmon_forceselect", "testmon_nocollect", "testmon_noselect",
+        "no-testmon", "tmnet", "impact", "impact_noselect", "impact_explain", "randomly_seed",
+        "randomly_reorganize", "randomly_reset_seed", "log_file", "log_file_mode",
+        "log_file_level", "log_file_format", "log_file_date_format",
+    )
+)  # fmt: skip
 
 
 def options(config: pytest.Config) -> dict[str, str]:
@@ -41,5 +43,5 @@ def options(config: pytest.Config) -> dict[str, str]:
         name: repr(value)
         for name, value in vars(config.option).items()
         if name == "paceline_marker"
-        or (name not in _HARMLESS and not name.startswith(_HARMLESS_PREFIXES))
+        or not (name in _HARMLESS or name in _OF_PLUGINS or name.startswith("paceline_"))
     }
