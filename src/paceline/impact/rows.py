@@ -174,6 +174,7 @@ def _source_data(source: Source | None) -> Any:
             *(block.name, block.digest, block.first, block.last, block.inline),
             sorted(block.names),
             block.layout,
+            block.head,
         ]
         for block in source.blocks
     ]
@@ -186,8 +187,8 @@ def _source(data: Any) -> Source | None:
     blocks, functions, docstrings = data
     return Source(
         tuple(
-            Block(name, digest, first, last, inline, frozenset(names), layout)
-            for name, digest, first, last, inline, names, layout in blocks
+            Block(name, digest, first, last, inline, frozenset(names), layout, head)
+            for name, digest, first, last, inline, names, layout, head in blocks
         ),
         functions,
         docstrings,

@@ -42,7 +42,8 @@ class Block:
     """One block: its qualified name, the digest of its code, the lines of its body.
 
     `inline` says that the first line belongs to the code around it as well, as in
-    `def f(): return 1`. `names` are the names, attributes and short strings it mentions.
+    `def f(): return 1`. `head` is the first line of a definition whose call runs no line of its
+    body, which is nothing but a docstring or the like, and 0 of any other. `names` are the names, attributes and short strings it mentions.
     `layout` is a digest of its text and of where that stands: of the whole file for block 0.
     """
 
@@ -53,6 +54,7 @@ class Block:
     inline: bool
     names: frozenset[str] = field(repr=False)
     layout: str = ""
+    head: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,12 @@ class Source:
                 shared.add(block.first)
         for line in shared:
             found[line] |= 1
+        mentioned = called | self.blocks[0].names if self.blocks else called
+        for index, block in enumerate(self.blocks[1:], start=1):
+            # While the file is imported, these lines ran to define it.
+            if block.head and not (importing and _last(block.name) not in mentioned):
+                for line in range(block.head, block.first):
+                    found[line] = found.get(line, 1) | 1 << index
         return found
 
     def executed(self, lines: Iterable[int], *, importing: bool = False) -> frozenset[int]:
@@ -163,7 +171,8 @@ class _Reader:
         inline = not isinstance(node, ast.Module) and lines[0] == first
         shown = self._lines[first - 1 : lines[1]] if first else [self._text]
         layout = hashlib.blake2b(b"%d\n" % first + b"\n".join(shown), digest_size=6).hexdigest()
-        return Block(name, _digest(parts), *lines, inline, frozenset(names), layout)
+        head = 0 if isinstance(node, ast.Module) or not all(map(_is_silent, body)) else _head(node)
+        return Block(name, _digest(parts), *lines, inline, frozenset(names), layout, head)
 
     def _without_docstring(self, node: ast.AST, body: list[ast.stmt]) -> list[ast.stmt]:
         """Take the docstring out of `body`, and keep it apart."""
@@ -234,6 +243,24 @@ class _Reader:
         block = self._block(node, name, node.body, (node.body[0].lineno, last))
         self._blocks.insert(place, block)
         return YIELDS if YIELDS in block.names else ""
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2].partition("#")[0]
+
+
+def _is_silent(statement: ast.stmt) -> bool:
+    """Return whether a statement in a function is no line that runs, in any version of Python."""
+    if isinstance(statement, ast.Expr):
+        return isinstance(statement.value, ast.Constant)
+    if isinstance(statement, ast.AnnAssign):
+        return statement.value is None
+    return isinstance(statement, (ast.Global, ast.Nonlocal))
+
+
+def _head(node: Any) -> int:
+    """Return the first line of a definition: of its decorators, if it has some."""
+    return int(min([node.lineno, *(one.lineno for one in node.decorator_list)]))
 
 
 def _plain_functions(tree: ast.Module) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
