@@ -27,7 +27,7 @@ class _Owners(dict[object, int]):
 
 
 class Blocks:
-    """Works out blocks from what was traced; what one test ran serves all others that ran the same."""
+    """Works out blocks from what was traced; of tests that ran the same only for one."""
 
     def __init__(self) -> None:
         self._lines: dict[tuple[str, bool], Mapping[int, int]] = {}

@@ -136,16 +136,7 @@ class Builder:
         node.links |= {start + link for link in raw.links}
         node.needs |= set(map(self._generated.__getitem__, raw.generated))
         self._add_children(node, raw, offsets)
-        for code in (raw.code, raw.early):
-            for path, seen in code.items():
-                self._add_code(node, path, seen)
-        if node.kind is Kind.IMPORT:
-            self._add_code(node, raw.name, frozenset())  # of a file without code no line runs
-            if node.failed:
-                self._add_text(node)  # its lines are in the traceback
-        for path, seen in raw.code.items():
-            if (record := self.source(path)) is not None:
-                node.measure(record, seen)
+        self._add_what_ran(node, raw)
         for need, name in raw.needs:
             if not self._is_given(need, name, one):
                 self._add_need(node, need, name)
@@ -156,6 +147,18 @@ class Builder:
             for place in self._places(name, one):
                 if place != raw.name:
                     node.imports.add(self._scope.relative(place))
+
+    def _add_what_ran(self, node: Node, raw: RawSegment) -> None:
+        for code in (raw.code, raw.early):
+            for path, seen in code.items():
+                self._add_code(node, path, seen)
+        if node.kind is Kind.IMPORT:
+            self._add_code(node, raw.name, frozenset())  # of a file without code no line runs
+            if node.failed:
+                self._add_text(node)  # its lines are in the traceback
+        for path, seen in raw.code.items():
+            if (record := self.source(path)) is not None:
+                node.measure(record, seen)
 
     def _places(self, name: str, one: Recording) -> tuple[str, ...]:
         """Return the files of a module and the packages around it: importing a.b runs a as well."""

@@ -161,7 +161,7 @@ class Children:
 
 
 def _found(program: str, environ: Mapping[Any, Any] | None) -> str:
-    """Return where `program` is found, with the variables that it is started with; "" if nowhere."""
+    """Return where `program` is found with the variables that it gets, "" if nowhere."""
     given = os.environ._data if environ is None else environ  # type: ignore[attr-defined]
     path = next((given[name] for name in ("PATH", b"PATH") if name in given), os.defpath)
     return shutil.which(program, path=os.fsdecode(path)) or ""

@@ -83,9 +83,7 @@ class Latest:
 
     def of(self, names: Set[str]) -> set[int]:
         """Return the places of what is kept under the names."""
-        return {
-            places[name] for places in self._places.values() for name in places.keys() & names
-        }
+        return {places[name] for places in self._places.values() for name in places.keys() & names}
 
     def add(self, change: StateChange, giver: int, nodes: list[Node]) -> None:
         """Add nodes for the state that the segment `giver` left."""

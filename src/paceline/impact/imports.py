@@ -66,7 +66,8 @@ class Imports:
         self._replace(importlib.metadata, "import_module", self._by_name)  # of entry points
         self._replace(importlib.util, "find_spec", self._finding)
         replaced = {**self._watch.replaced, **self._replaced}
-        self._undo.append(rebind([module for module, _ in early_modules(self._watch.scope)], replaced))
+        early = [module for module, _ in early_modules(self._watch.scope)]
+        self._undo.append(rebind(early, replaced))
 
     def stop(self) -> None:
         """Stop watching."""
@@ -141,9 +142,7 @@ class Imports:
 
     def _is_in_project(self, path: str) -> bool:
         known = path and os.path.abspath(path)
-        return bool(known) and (
-            known in self._recorder.imported or self._watch.scope.counts(known)
-        )
+        return bool(known) and (known in self._recorder.imported or self._watch.scope.counts(known))
 
     def _executing(self, original: Any) -> Any:
         recorder, watch = self._recorder, self._watch

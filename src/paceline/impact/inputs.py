@@ -200,8 +200,7 @@ def files(root: Path) -> list[str]:
     return [
         name
         for name in project_files(root)
-        if not is_leftover(name.rpartition("/")[2])
-        and not name.endswith((".pyc", ".log"))
+        if not is_leftover(name.rpartition("/")[2]) and not name.endswith((".pyc", ".log"))
     ]
 
 

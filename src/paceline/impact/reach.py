@@ -159,15 +159,11 @@ class Explorer:
 
     def _into(self, value: Any, labels: frozenset[Label], entry: Entry) -> Entry | Reader | None:
         kind = type(value)
-        if (kind is FunctionType or issubclass(kind, type)) and entry.labels != ROOT:
-            home = self._home(value)
-            if home is not None:  # looked at there: most classes are found in many places
-                self._borrowed[home] |= labels
-                return None
+        module = kind is dict and readers.is_namespace_of_module(value)
+        if module or self._is_borrowed(value, labels, entry):
+            return None
         if kind is FunctionType:
             return self._into_function(value, labels, entry)
-        if kind is dict and readers.is_namespace_of_module(value):
-            return None
         if issubclass(kind, threading.local):
             return readers.thread_attributes
         if issubclass(kind, CONTAINERS):
@@ -223,6 +219,15 @@ class Explorer:
             return Entry(value, labels, steps, namespace=id(attributes), top=top)
         # From Python 3.13 an object may refer to its attributes itself.
         return Entry(value, labels, steps, attributes if top else None)
+
+    def _is_borrowed(self, value: Any, labels: frozenset[Label], entry: Entry) -> bool:
+        """Return whether `value` is looked at elsewhere, and note it: classes are found often."""
+        if not issubclass(type(value), (type, FunctionType)) or entry.labels == ROOT:
+            return False
+        home = self._home(value)
+        if home is not None:
+            self._borrowed[home] |= labels
+        return home is not None
 
     def _home(self, value: Any) -> Home | None:
         """Return where a class or function is looked at as a global of its own module."""

@@ -61,9 +61,9 @@ _BUILTINS: Final = builtins.__dict__
 _OF_THE_CALL: Final = sys.getrefcount(object())
 ADDRESS_BYTES: Final = ctypes.sizeof(ctypes.c_void_p)
 #: Returns a copy of memory: `ctypes.string_at` without the function of Python around it.
-_bytes_at: Final[Callable[[int, int], bytes]] = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_ssize_t)(
-    ("PyBytes_FromStringAndSize", ctypes.pythonapi)
-)
+_bytes_at: Final[Callable[[int, int], bytes]] = ctypes.PYFUNCTYPE(
+    ctypes.py_object, ctypes.c_void_p, ctypes.c_ssize_t
+)(("PyBytes_FromStringAndSize", ctypes.pythonapi))
 
 
 def printed(value: object) -> object:

@@ -210,4 +210,3 @@ class Numbering:
             tuple(sorted(segment.generated)),
             segment.failed,
         )
-

@@ -90,12 +90,12 @@ class Run:
     def finish(
         self,
         own: Recording,
-        parsing: Parsing,
         declared: Mapping[str, Declared],
         complete: Sequence[str],
         partial: Sequence[str],
         affected: Iterable[str],
         *,
+        parsing: Parsing,
         again: Iterable[str] = (),
         counted: Collection[str] = (),
         collected_all: bool = False,

@@ -43,8 +43,9 @@ class Block:
 
     `inline` says that the first line belongs to the code around it as well, as in
     `def f(): return 1`. `head` is the first line of a definition whose call runs no line of its
-    body, which is nothing but a docstring or the like, and 0 of any other. `names` are the names, attributes and short strings it mentions.
-    `layout` is a digest of its text and of where that stands: of the whole file for block 0.
+    body, which is nothing but a docstring or the like, and 0 of any other. `names` are
+    the names, attributes and short strings it mentions. `layout` is a digest of its text and of
+    where that stands: of the whole file for block 0.
     """
 
     name: str
@@ -217,9 +218,7 @@ class _Reader:
                         self._dump(value, prefix, parts, names)
             parts.append(";")
 
-    def _dump_definition(
-        self, node: Any, prefix: str, parts: list[str], names: set[str]
-    ) -> None:
+    def _dump_definition(self, node: Any, prefix: str, parts: list[str], names: set[str]) -> None:
         """Add the fields of a function or a class, which is a scope of its own."""
         scope = f"{prefix}{node.name}."
         for key in node._fields:

@@ -141,9 +141,7 @@ class State:
             yield from self._compare(name, roots[name])
         group.look = together([self._looks[name] for name in group.names])
 
-    def _compare_and_group(
-        self, modules: Mapping[str, ModuleType]
-    ) -> Iterator[tuple[Label, int]]:
+    def _compare_and_group(self, modules: Mapping[str, ModuleType]) -> Iterator[tuple[Label, int]]:
         """Yield what changed where roots have come or gone; put their looks together anew."""
         roots = self._roots(modules)
         for group in self._groups:

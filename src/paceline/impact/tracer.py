@@ -49,8 +49,8 @@ class Tracer:
     """Empties coverage's collector into segments, whichever Coverage is active.
 
     `wanted` tells which files matter, `measuring` returns the Coverage of the project's own
-    measurement once there is one. Until then a Coverage of our own traces. What coverage itself asks
-    of the file system is `unwatched`.
+    measurement once there is one. Until then a Coverage of our own traces. What coverage asks
+    of the file system itself is `unwatched`.
     """
 
     def __init__(

@@ -333,8 +333,8 @@ class Watch:
             if self._listening():
                 self._busy.on = True
                 try:
-                    # Who asks first: pytest does for each test.
-                    name = None if self.askers.is_tool(2) else self._path(path, kwargs.get("dir_fd"))
+                    by_tool = self.askers.is_tool(2)  # first: pytest asks for each test
+                    name = None if by_tool else self._path(path, kwargs.get("dir_fd"))
                     if name and self.scope.counts(name):
                         self.note(self.askers.question(sys._getframe(1)), name)
                         self._note_folder(path)

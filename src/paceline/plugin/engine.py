@@ -60,9 +60,7 @@ class Impact:
         self.recorder = Recorder("session")
         self.scope = Scope(self.root)
         self.watch = Watch(self.recorder, self.scope)
-        self.tracer = Tracer(
-            self.recorder, self.scope.counts, self._measuring, self.watch.aside
-        )
+        self.tracer = Tracer(self.recorder, self.scope.counts, self._measuring, self.watch.aside)
         self.parsing = Parsing(blocks_of)
         self.imports = Imports(self.recorder, self.watch, (rewrite.AssertionRewritingHook,))
         self.hooks: SegmentHooks | None = None
@@ -152,7 +150,8 @@ class Impact:
             choice = Choice(run.folder, selecting=selecting, narrowed=is_narrowed(config))
             if is_measured(config):
                 self._carrying = Carrying(config, run, known)
-            plugin = self._selecting(config, choice, known) if known.tests or not selecting else None
+            has_choice = bool(known.tests) or not selecting
+            plugin = self._selecting(config, choice, known) if has_choice else None
         if self._carrying is not None:
             config.pluginmanager.register(self._carrying, "paceline-carrying")
         if plugin is not None:
@@ -294,11 +293,11 @@ class Impact:
         with self.watch.aside(), self.tracer.aside():
             run.finish(
                 recording,
-                self.parsing,
                 {**self._declared, **handed.declared},
                 complete,
                 partial,
                 self.choice.affected,
+                parsing=self.parsing,
                 again=self.choice.held_back,
                 counted=self.choice.counted,
                 collected_all=collects_all(session),

@@ -183,9 +183,14 @@ class Executions:
         if module._source_code is None and (text is None or not self._is_version(module, text)):
             return False
         # testmon reads a text that differs in white space, within strings too.
-        if text is not None and module.ext == "py" and module.source_code.encode() in (
-            text,
-            text + b"\n",
+        if (
+            text is not None
+            and module.ext == "py"
+            and module.source_code.encode()
+            in (
+                text,
+                text + b"\n",
+            )
         ):
             blocks = self._parsing.of(path, text).further
             if blocks is not None:

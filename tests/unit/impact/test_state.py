@@ -309,7 +309,7 @@ registry = {"base": kept_state.Base, "square": kept_state.square}
 
 
 @pytest.fixture
-def borrowing(module: ModuleType, tmp_path: Path, state: State) -> Iterator[ModuleType]:
+def borrowing(tmp_path: Path, state: State) -> Iterator[ModuleType]:
     """A module that keeps what is a global of another one."""
     file = tmp_path / "borrowing_state.py"
     file.write_text(BORROWING, encoding="utf-8")
