@@ -151,7 +151,7 @@ class Impact:
             if is_measured(config):
                 self._carrying = Carrying(config, run, known)
             has_choice = bool(known.tests) or not selecting
-            plugin = self._selecting(config, choice, known) if has_choice else None
+            plugin = self._selecting(config, run, choice, known) if has_choice else None
         if self._carrying is not None:
             config.pluginmanager.register(self._carrying, "paceline-carrying")
         if plugin is not None:
@@ -159,7 +159,7 @@ class Impact:
         return choice
 
     def _selecting(
-        self, config: pytest.Config, choice: Choice, known: Records
+        self, config: pytest.Config, run: Run, choice: Choice, known: Records
     ) -> Aftermath | Audit:
         """Select by what is known; return what looks after the selection while tests run."""
         # Imported here: a first run, which has nothing to select by, pays for none of it.
@@ -168,11 +168,10 @@ class Impact:
         from paceline.plugin.aftermath import Aftermath
         from paceline.plugin.audit import Audit
 
-        assert self._run is not None
         selector = Selector(known, Project(self.root, self.recorder.environ))
         selection = choice.make(config, selector, known, can_wait=self.runs_here())
         if not choice.selecting:
-            return Audit(self, self._run, selection, selector.changes())
+            return Audit(self, run, selection, selector.changes())
         if self._carrying is not None:
             obstacles = self._carrying.obstacles(choice.unaffected)
             choice.measure_anew(obstacles, self._carrying.company)

@@ -113,3 +113,20 @@ def test_files_leave_out_environments_and_caches(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert inputs.files(tmp_path) == ["b.txt", "src/a.py"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_what_has_no_end_is_not_read(tmp_path: Path) -> None:
+    """A pipe or a device has no content: it would be waited for, or read for ever."""
+    os.mkfifo(tmp_path / "pipe")
+    assert inputs.value(Need.CONTENT, str(tmp_path / "pipe")) == "no regular file"
+
+
+def test_data_is_all_that_is_no_python(tmp_path: Path) -> None:
+    """The data of a project changes with a data file, and not with a module."""
+    (tmp_path / "data.json").write_text("1", encoding="utf-8")
+    before = inputs.value(Need.DATA, str(tmp_path))
+    (tmp_path / "app.py").write_text("", encoding="utf-8")
+    assert inputs.value(Need.DATA, str(tmp_path)) == before
+    (tmp_path / "data.json").write_text("2", encoding="utf-8")
+    assert inputs.value(Need.DATA, str(tmp_path)) != before

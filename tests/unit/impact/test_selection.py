@@ -184,3 +184,37 @@ def test_reasons_spread_along_links_in_circles(project: Path) -> None:
     records = recorded(project, segments=segments, tests=tests)
     (project / "app.py").write_text(APP.replace("LIMIT = 1", "LIMIT = 2"), encoding="utf-8")
     assert selected(project, records).keys() == {"t1", "t2", "t3"}
+
+
+SWAPPED = "import app\n\n\ndef test_two():\n    app.two()\n\n\ndef test_one():\n    app.one()\n"
+INSERTED = SWAPPED.replace("def test_one", "def test_new():\n    pass\n\n\ndef test_one")
+
+
+@pytest.mark.parametrize(("text", "chosen"), [(INSERTED, set()), ("", {"one", "two", "user"})])
+def test_tests_in_another_order_select_who_uses_what_they_leave(
+    project: Path, text: str, chosen: set[str]
+) -> None:
+    """A swap of two tests selects both and the users of their state, a new one between neither."""
+    file = project / "test_app.py"
+    file.write_text(SWAPPED, encoding="utf-8")
+    content = file.read_bytes()
+    written = SourceRecord("test_app.py", inputs.digest(content), source.parse(content))
+    known = recorded(project)
+    names = {"one": "test_app.py::test_one", "two": "test_app.py::test_two", "user": "t.py::user"}
+    segments = {
+        1: segment(Kind.SESSION, "session"),
+        2: segment(Kind.TEST, names["two"], code={2: 2}),
+        3: segment(Kind.TEST, names["one"], code={2: 4}),
+        4: segment(Kind.TEST, names["user"], links=(3,)),
+    }
+    tests = {
+        names["two"]: TestRecord("passed", 0.1, 2),
+        names["one"]: TestRecord("passed", 0.1, 3),
+        names["user"]: TestRecord("passed", 0.1, 4),
+    }
+    known = replace(known, tests=tests, segments=segments, sources={2: written})
+    first, second = SWAPPED.split("\n\n\n")[1:]
+    swapped = "\n\n\n".join(["import app", second.strip(), first]) + "\n"
+    file.write_text(text or swapped, encoding="utf-8")
+    selection = Selector(known, Project(project, {})).select()
+    assert selection.reasons.keys() == {names[name] for name in chosen}

@@ -172,3 +172,19 @@ def where(tb_lineno):
 """
     words = frozenset(("tb_lineno",)), frozenset(("absent",))
     assert mentioning(ast.parse(text), *words) == [{3, 4, 7, 8, 9, 10, 11}, set()]
+
+
+@pytest.mark.parametrize(
+    "body", ['"""Only a docstring."""', "...", "global LIMIT", "value: int", '"""One."""; ...']
+)
+@pytest.mark.parametrize("head", ["def stub():", "@made\ndef stub(\n    value=1\n):"])
+def test_the_call_of_a_function_without_lines_is_seen_by_its_head(head: str, body: str) -> None:
+    """Where no line of a body runs, every line of the definition may be a call, or an import."""
+    found = blocks(f"LIMIT = 1\n{head}\n    {body}\n")
+    lines = range(2, 3 + head.count("\n"))
+    assert all(found.executed([line]) == {0, 1} for line in lines)
+
+
+def test_the_head_of_a_function_with_lines_is_its_definition() -> None:
+    """Of any other function only the body tells of a call."""
+    assert blocks("def work():\n    return 1\n").executed([1]) == {0}
