@@ -81,6 +81,30 @@ class Tracer:
         else:
             self._start_own()
 
+    @contextmanager
+    def going_on(self, segment: Segment) -> Iterator[None]:
+        """Trace in this block even where the project's measurement pauses, for our own records.
+
+        So it does for a test marked `no_cover` (pytest-cov).
+        """
+        if not self._measured or self._is_active():
+            yield
+            return
+        collector = self._collector
+        self._measured = False
+        self._start_own()
+        try:
+            yield
+        finally:
+            self._empty(segment)
+            self._own.stop()
+            self._own = None
+            self._collector, self._measured = collector, True
+
+    def _is_active(self) -> bool:
+        """Return whether our collector is the one that collects."""
+        return bool(type(self._collector)._collectors[-1:] == [self._collector])
+
     def _start_own(self) -> None:
         # Not made before: it would keep coverage from saving what it began by itself in a child.
         from coverage import Coverage
@@ -115,11 +139,9 @@ class Tracer:
             yield
             return
         self._is_aside = True
-        collector = self._collector
-        # Begun again after the measurement has ended, a tracer would go on for nobody.
-        runs = type(collector)._collectors[-1:] == [collector]
-        # The first one is the main thread's.
-        tracers = collector.tracers[:1] if runs else []
+        # The first one is the main thread's. Begun again after the measurement has ended, it would
+        # go on for nobody.
+        tracers = self._collector.tracers[:1] if self._is_active() else []
         # Nor may the project's finalisers run here, where nobody would see them.
         collecting = gc.isenabled()
         gc.disable()

@@ -141,6 +141,12 @@ class SegmentHooks:
         self._note_state(segment)
         return result
 
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtest_call(self) -> Generator[None, object, object]:
+        """Record also what is not to be measured."""
+        with self._tracer.going_on(self._recorder.current):
+            return (yield)
+
     def _link(self, segment: Segment, item: pytest.Item | pytest.Collector) -> None:
         segment.links.add(self._recorder.session)
         for node in item.listchain():
