@@ -45,6 +45,8 @@ _EXISTENCE: Final = frozenset(
         "realpath", "resolve",
     )
 )  # fmt: skip
+#: Modules that keep what they once read of a file, and then only look whether it is there.
+_KEEPING: Final = frozenset(("filecmp", "gettext"))
 _IMPORTED: Final = (".py", ".pyc", ".pyo", ".so", ".pyd")
 
 
@@ -135,17 +137,15 @@ class Askers:
         return known
 
     def question(self, frame: FrameType | None) -> Need:
-        """Return whether the standard library only wants to know if a path exists.
-
-        `filecmp` keeps what it once found of files whose status is the same.
-        """
+        """Return whether the standard library only wants to know if a path exists."""
+        asked = Need.STAT
         while frame is not None and self._owners.get(frame.f_code.co_filename, "") is None:
-            if frame.f_code.co_name in _EXISTENCE:
-                return Need.EXISTS
-            if frame.f_globals.get("__name__") == "filecmp":
+            if frame.f_globals.get("__name__") in _KEEPING:
                 return Need.CONTENT
+            if frame.f_code.co_name in _EXISTENCE:
+                asked = Need.EXISTS
             frame = frame.f_back
-        return Need.STAT
+        return asked
 
 
 def frame_above(depth: int) -> FrameType | None:

@@ -12,7 +12,7 @@ from paceline.impact.blocks import Blocks
 from paceline.impact.children import reads_named_files_only
 from paceline.impact.giving import link_state, name_state
 from paceline.impact.links import import_places, own_parts, reachable, reaching
-from paceline.impact.looks import Looks
+from paceline.impact.looks import Looks, keeps_lines
 from paceline.impact.nodes import Node
 from paceline.impact.parsing import Parsing
 from paceline.impact.recorder import Kind, Need
@@ -275,7 +275,8 @@ class Builder:
         for _, place in tests:
             # Its own code, its fixtures, its children; what left state for it looked earlier.
             parts = own_parts(place, nodes)
-            nodes[place].sees_lines = any(part.sees_lines for part in parts)
+            looking = any(part.sees_lines for part in parts)
+            nodes[place].sees_lines = looking or keeps_lines([part.names for part in parts])
             if not any(part.sees_texts for part in parts):
                 continue
             reached = reachable([place], nodes, by_path)

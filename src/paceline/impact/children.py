@@ -108,6 +108,8 @@ class Children:
             program = texts[0]
             if any(text.startswith(_TELLING) for text in texts[1:]):
                 program += " with files that its options name"
+            if options.get("preexec_fn") is not None:
+                program += " after a function of its own"
             if os.sep not in program:  # another may come first
                 place = _found(program, options.get("env"))
                 program = program if place == "" or _is_system(place) else place

@@ -23,7 +23,7 @@ else:
     import tomli as tomllib
 
 from paceline.impact.recorder import Need
-from paceline.impact.scope import CACHES, is_leftover
+from paceline.impact.scope import CACHES, CACHES_ANYWHERE, is_leftover
 
 ABSENT: Final = "absent"
 
@@ -35,6 +35,10 @@ CONFIGURATION: Final = (
     "setup.cfg", ".coveragerc", ".coveragerc.toml",
 )  # fmt: skip
 
+#: One of these stands where a project begins.
+_BEGINNINGS: Final = frozenset(
+    (*CONFIGURATION, ".git", ".hg", "setup.py", "conftest.py", ".paceline", ".pytest_cache")
+)
 
 #: Variables that the tools themselves set, and the seed of chance.
 _TOOLS: Final = frozenset(
@@ -120,12 +124,16 @@ def content(path: str) -> str:
 
 
 def _listing(path: str) -> str:
-    with os.scandir(path) as entries:
-        names = sorted(
-            f"{entry.name}{'@' * entry.is_symlink()}{'/' * entry.is_dir()}{'.' * entry.is_file()}"
-            for entry in entries
-            if entry.name not in CACHES and not is_leftover(entry.name)
-        )
+    with os.scandir(path) as scanned:
+        entries = list(scanned)
+    # Tools keep caches where a project begins; elsewhere such names are data.
+    is_root = not _BEGINNINGS.isdisjoint(entry.name for entry in entries)
+    caches = CACHES if is_root else CACHES_ANYWHERE
+    names = sorted(
+        f"{entry.name}{'@' * entry.is_symlink()}{'/' * entry.is_dir()}{'.' * entry.is_file()}"
+        for entry in entries
+        if entry.name not in caches and not is_leftover(entry.name)
+    )
     return digest("\0".join(names).encode("utf-8", "surrogateescape"))
 
 

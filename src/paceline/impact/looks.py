@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Collection, Set
 from dataclasses import dataclass
 
 from paceline.impact.mentions import SHOWN_CODE, mentioning
@@ -34,6 +35,12 @@ SEES_TEXTS = frozenset(
 SEES_DOCSTRINGS = ("__doc__", "getdoc", "shortDescription")
 
 
+#: What code mentions that has to do with warnings and log records, which know their line.
+_RECORDS = frozenset(
+    ("catch_warnings", "recwarn", "warns", "LogRecord", "emit", "addHandler", "makeRecord")
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Looks:
     """The lines of a file that look at lines of running code, and at texts."""
@@ -53,6 +60,13 @@ def looks_of(path: str, tree: ast.Module, parsed: Source) -> Looks | None:
     if not names & (lines | SEES_TEXTS):
         return None
     return Looks(*mentioning(tree, lines, SEES_TEXTS))
+
+
+def keeps_lines(names: Collection[Set[str]]) -> bool:
+    """Return whether code that mentions `names` looks at the lines of warnings or log records."""
+    return any("lineno" in some for some in names) and any(
+        not _RECORDS.isdisjoint(some) for some in names
+    )
 
 
 def _is_test_code(path: str) -> bool:
