@@ -9,6 +9,7 @@ values is kept alive.
 from __future__ import annotations
 
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from gc import get_referents
@@ -18,7 +19,7 @@ from weakref import WeakValueDictionary
 
 from paceline.impact import counting, surroundings
 from paceline.impact.reach import Entry, Explorer
-from paceline.impact.reached import Label, Level, Look, together
+from paceline.impact.reached import Home, Label, Level, Look, together
 from paceline.impact.readers import identities
 from paceline.impact.roots import Parts, of_fixture, of_module, parts
 
@@ -77,12 +78,17 @@ class State:
 
     def add_fixture(self, name: str, value: Any) -> None:
         """Watch what a fixture that outlives its test has returned."""
+        self.drop_fixture(name)
+        self._together = ({}, [])  # one of that name may have been looked at until now
+        for group in self._groups:
+            group.names = [one for one in group.names if one != f"\0{name}"]
+            group.look = together([self._looks[one] for one in group.names])
         self._fixtures[name] = [value]
         self._looks[f"\0{name}"] = self._explorer.look(of_fixture(name, self._fixtures[name]))
 
     def drop_fixture(self, name: str) -> None:
-        """Forget a fixture that was torn down."""
-        self._fixtures.pop(name, None)
+        """Forget a fixture that was torn down, and keep its value no longer."""
+        self._fixtures.pop(name, []).clear()
 
     def changed(self) -> dict[Label, int]:
         """Return what changed since the last call, and how far each number counted on.
@@ -95,8 +101,8 @@ class State:
         found = dict.fromkeys(self._changes_of_process(), 0)
         modules = self._project_modules()
         now = (modules, list(self._fixtures))
-        gone = self._together[0].keys() - modules.keys()
-        self._lose_homes({_module_of(key) for key in gone})
+        if gone := self._together[0].keys() - modules.keys():
+            self._lose_homes({_module_of(key) for key in gone})
         # One comparison of everything first: many small ones would cost several times as much.
         if self._together != now:
             _note(found, self._compare_and_group(modules))
@@ -111,17 +117,18 @@ class State:
     def _lend(self, module: str, changes: dict[Label, int]) -> Iterator[tuple[Label, int]]:
         """Yield what changed of a module, and what of others leads to its classes and functions."""
         queue = [(module, label, count) for label, count in changes.items()]
+        borrowers: defaultdict[Home, set[tuple[str, Label]]] = defaultdict(set)
+        for key, look in self._looks.items() if queue else ():
+            for home, labels in look.borrowed.items():
+                borrowers[home] |= {(_module_of(key), label) for label in labels}
         seen: set[tuple[str, Label]] = set()
         while queue:
             module, label, count = queue.pop()
             yield label, count
             for name in label:
-                for key, look in self._looks.items():
-                    for borrower in look.borrowed.get((module, name), ()):
-                        place = (_module_of(key), borrower)
-                        if place not in seen:
-                            seen.add(place)
-                            queue.append((*place, count))
+                new = borrowers.get((module, name), set()) - seen
+                seen |= new
+                queue += [(*place, count) for place in new]
 
     def _lose_homes(self, modules: Set[str]) -> None:
         """Have those looked at anew, as if changed, that counted on modules which are gone now."""

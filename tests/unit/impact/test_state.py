@@ -10,6 +10,7 @@ import logging
 import signal
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -348,3 +349,25 @@ def test_what_has_lost_its_module_is_looked_at_where_it_is_kept(
     state.changed()
     kept.shared = 1
     assert names(state) == {"registry"}
+
+
+def test_a_fixture_that_is_made_anew_is_watched_and_the_old_value_given_up(
+    module: ModuleType, state: State
+) -> None:
+    """Of two values of one fixture the present one counts, and only that is kept alive."""
+
+    class Value:
+        pass
+
+    old, new = Value(), Value()
+    state.add_fixture("box", old)
+    state.changed()
+    gone = weakref.ref(old)
+    state.drop_fixture("box")
+    state.add_fixture("box", new)
+    del old
+    assert gone() is None
+    assert state.changed() == {}
+    setattr(new, "level", 1)  # noqa: B010 - mypy knows that it has none
+    assert names(state) == {"box"}
+    assert module
