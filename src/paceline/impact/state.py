@@ -57,6 +57,9 @@ class State:
         self._explorer = Explorer(counts)
         self._modules_seen = b""
         self._modules: dict[str, ModuleType] = {}
+        #: The names under which Python finds them, and those that were taken away.
+        self._names: set[str] = set()
+        self._taken: set[str] = set()
         #: Some are in no list of Python's, as the conftest files of several folders.
         self._imported: WeakValueDictionary[str, ModuleType] = WeakValueDictionary()
         #: Values of fixtures that outlive a test, each in a list, by the fixture's name.
@@ -70,6 +73,9 @@ class State:
         """Take the state of `module`, just imported, as its first; of one made anew as changed."""
         key = _key(module)
         self._imported[key] = module
+        # Whoever imported it may take it away again before anybody looks.
+        self._names.add(module.__name__)
+        self._modules_seen = b""
         if key in self._parts:
             self._lose_homes({module.__name__})
         else:
@@ -100,6 +106,8 @@ class State:
         """
         found = dict.fromkeys(self._changes_of_process(), 0)
         modules = self._project_modules()
+        found |= {Label(name.split(".")): 0 for name in self._taken}
+        self._taken = set()
         now = (modules, list(self._fixtures))
         if gone := self._together[0].keys() - modules.keys():
             self._lose_homes({_module_of(key) for key in gone})
@@ -235,15 +243,23 @@ class State:
         if seen != self._modules_seen:
             self._modules_seen = seen
             self._modules = {}  # nothing is kept alive that only we know
+            names = {
+                name for name, module in list(sys.modules.items()) if self._is_of_project(module)
+            }
+            self._taken |= self._names - names
+            self._names = names
             self._modules = {
                 _key(module): module
                 for module in (*self._imported.values(), *sys.modules.values())
-                # A stand-in may do anything when it is asked.
-                if type(module) is ModuleType
-                and isinstance(path := module.__dict__.get("__file__"), str)
-                and self._counts(path)
+                if self._is_of_project(module)
             }
         return self._modules
+
+    def _is_of_project(self, module: object) -> bool:
+        if type(module) is not ModuleType:  # a stand-in may do anything when it is asked
+            return False
+        path = module.__dict__.get("__file__")
+        return isinstance(path, str) and self._counts(path)
 
 
 def _note(found: dict[Label, int], changes: Iterable[tuple[Label, int]]) -> None:

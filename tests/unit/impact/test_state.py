@@ -371,3 +371,14 @@ def test_a_fixture_that_is_made_anew_is_watched_and_the_old_value_given_up(
     setattr(new, "level", 1)  # noqa: B010 - mypy knows that it has none
     assert names(state) == {"box"}
     assert module
+
+
+def test_a_module_that_is_taken_from_sys_modules_is_a_change(
+    module: ModuleType, state: State
+) -> None:
+    """Who imports it by its name later gets another one."""
+    state.changed()
+    del sys.modules["kept_state"]
+    found = names(state)
+    sys.modules["kept_state"] = module
+    assert found == {"kept_state"}
