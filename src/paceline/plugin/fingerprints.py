@@ -28,8 +28,8 @@ Batch = dict[str, dict[str, Any]]
 #: What testmon stores of one file that a test depends on.
 Dependency = dict[str, Any]
 
+#: So many tests wait at most. What a killed run could not store is as it was: testmon runs it.
 _SIZE: Final = 5000
-"""So many tests wait at most. What a killed run could not store is as it was: testmon runs it."""
 
 
 @dataclass(frozen=True, slots=True)

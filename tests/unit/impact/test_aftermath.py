@@ -1,0 +1,120 @@
+"""What tests of a run leave behind, and which of the tests that were left out that concerns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from paceline.impact import inputs, source
+from paceline.impact.aftermath import Traces, also_affected, givers
+from paceline.impact.recorder import Kind, Need
+from paceline.impact.records import NeedRecord, Records, SegmentRecord, SourceRecord, TestRecord
+from paceline.impact.scope import Scope
+
+USER = "import app\n\n\ndef test_user():\n    assert app.KEPT\n\n\ndef test_other():\n    pass\n"
+TESTS = ("test_app.py::test_giver", "test_app.py::test_user", "test_app.py::test_other")
+
+
+def segment(kind: Kind, name: str, **fields: object) -> SegmentRecord:
+    empty: dict[str, object] = {"code": {}, "needs": (), "links": (), "imports": ()}
+    sets = {"modules": frozenset(), "missing": frozenset(), "unseen": ()}
+    return SegmentRecord(kind, name, **{**empty, **sets, **fields})  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def scope(tmp_path: Path) -> Scope:
+    (tmp_path / "test_app.py").write_text(USER, encoding="utf-8")
+    (tmp_path / "data.txt").write_text("1", encoding="utf-8")
+    return Scope(tmp_path)
+
+
+def known(scope: Scope, *more: SegmentRecord, giver: tuple[int, ...] = ()) -> Records:
+    """A giver; a user, whose code mentions KEPT and which reads data.txt and MODE; another test."""
+    text = (scope.root / "test_app.py").read_bytes()
+    data = inputs.value(Need.CONTENT, str(scope.root / "data.txt"))
+    needs = {
+        1: NeedRecord(Need.CONTENT, "data.txt", data),
+        2: NeedRecord(Need.VARIABLE, "MODE", inputs.ABSENT),
+        3: NeedRecord(Need.STATE, ".", "KEPT"),
+        4: NeedRecord(Need.WRITTEN, "data.txt", ""),
+        5: NeedRecord(Need.NAME, "MADE", ""),
+    }
+    segments = {
+        1: segment(Kind.TEST, TESTS[0], needs=giver),
+        2: segment(Kind.TEST, TESTS[1], code={1: 0b10}, needs=(1, 2), links=(4,)),
+        3: segment(Kind.TEST, TESTS[2], code={1: 0b100}),
+        4: segment(Kind.FIXTURE, "::box", needs=(5,)),
+        **dict(enumerate(more, 5)),
+    }
+    tests = {name: TestRecord("passed", 0.1, number) for number, name in enumerate(TESTS, 1)}
+    sources = {1: SourceRecord("test_app.py", inputs.digest(text), source.parse(text))}
+    return Records(tests, segments, sources, needs)
+
+
+def traces(**left: object) -> Traces:
+    empty: dict[str, object] = {"written": {}, "changed": {}, "counts": {}}
+    places = {name: place for place, name in enumerate(TESTS)}
+    return Traces(**{**empty, "places": places, **left})  # type: ignore[arg-type]
+
+
+def affected(scope: Scope, records: Records, left: Traces) -> set[str]:
+    return set(also_affected(records, TESTS[1:], left, scope, {}))
+
+
+@pytest.mark.parametrize(("text", "tests"), [("2", {TESTS[1]}), ("1", set())])
+def test_a_file_that_a_test_wrote_concerns_who_reads_it(
+    scope: Scope, text: str, tests: set[str]
+) -> None:
+    """Only another content is a change."""
+    records = known(scope)
+    (scope.root / "data.txt").write_text(text, encoding="utf-8")
+    written = {str(scope.root / "data.txt"): frozenset((TESTS[0],))}
+    assert affected(scope, records, traces(written=written)) == tests
+
+
+def test_what_the_same_test_wrote_before_concerns_nobody(scope: Scope) -> None:
+    """A file that differs at every turn makes its readers run no more often."""
+    records = known(scope, giver=(4,))
+    (scope.root / "data.txt").write_text("2", encoding="utf-8")
+    written = {str(scope.root / "data.txt"): frozenset((TESTS[0],))}
+    assert affected(scope, records, traces(written=written)) == set()
+
+
+@pytest.mark.parametrize(
+    ("label", "tests"),
+    [("KEPT", {TESTS[1]}), ("MODE", {TESTS[1]}), ("MADE", {TESTS[1]}), ("NOBODY", set())],
+)
+def test_state_that_none_changed_before_concerns_who_may_use_it(
+    scope: Scope, label: str, tests: set[str]
+) -> None:
+    """By its name in code, by a variable, or by a name in code that was made at run time."""
+    left = traces(changed={(label,): frozenset((TESTS[0],))})
+    assert affected(scope, known(scope), left) == tests
+    assert givers(known(scope), left) == {TESTS[0]}
+
+
+def test_state_that_one_changed_before_it_concerns_nobody(scope: Scope) -> None:
+    """A test that fills a cache alone only does what one before it did else."""
+    left = traces(changed={("KEPT",): frozenset((TESTS[2],))})
+    assert affected(scope, known(scope, giver=(3,)), left) == set()
+    assert givers(known(scope, giver=(3,)), left) == frozenset()
+
+
+def test_a_module_that_is_imported_late_may_use_state(scope: Scope) -> None:
+    """Who imports such a module while tests run is concerned as well."""
+    late = segment(Kind.IMPORT, "late.py", code={1: 0b10})
+    user = segment(Kind.FIXTURE, "::late", imports=("late.py",))
+    records = known(scope, late, user)
+    segments = {**records.segments, 3: segment(Kind.TEST, TESTS[2], links=(6,))}
+    records = Records(records.tests, segments, records.sources, records.needs)
+    left = traces(changed={("KEPT",): frozenset((TESTS[0],))})
+    assert affected(scope, records, left) == {TESTS[1], TESTS[2]}
+
+
+def test_files_that_were_not_collected_come_in_the_order_of_their_names() -> None:
+    """Of a test that was not collected only its file is known."""
+    left = traces()
+    assert left.is_before(TESTS[0], TESTS[1])
+    assert left.is_before("test_a.py::test_x", TESTS[0])
+    assert not left.is_before("test_z.py::test_x", TESTS[0])
