@@ -195,9 +195,7 @@ class Watch:
             return
         mode, flags = arguments[1], arguments[2] or 0
         writing = any(sign in mode for sign in "wax+") if mode else bool(flags & _WRITING)
-        # What is only added to is not read either.
-        kept = (mode or "").startswith(("w", "x")) or ("a" in (mode or "") and "+" not in mode)
-        overwriting = writing and kept
+        overwriting = writing and (mode or "").startswith(("w", "x"))
         if writing and not self.askers.is_tool(3):
             self.note(Need.EXISTS, os.path.dirname(path))
             if flags & os.O_EXCL:
