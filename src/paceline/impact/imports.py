@@ -201,6 +201,7 @@ class Imports:
             asked = _asked(_absolute(name, globals, level), tuple(fromlist or ()))
             if not recorder.current.modules.issuperset(asked):
                 recorder.current.modules.update(asked)
+                recorder.asked.update(asked)
                 self._note_modules(asked)
             return result
 
@@ -220,6 +221,8 @@ class Imports:
             if recorder.active:
                 known = importlib.util.resolve_name(name, package) if package else name
                 recorder.current.modules.add(known)
+                if recorder.current.kind is not Kind.COLLECTION:
+                    recorder.asked.add(known)
                 self._note_modules([known])
             return module
 

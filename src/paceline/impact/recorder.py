@@ -110,6 +110,8 @@ class Recorder:
         #: Project modules by absolute file name, and the same by module name.
         self.imported: dict[str, Segment] = {}
         self.by_name: dict[str, Segment] = {}
+        #: Modules that code asked for by name, but for those that pytest collects.
+        self.asked: set[str] = set()
         #: Variables as they were when the run began: what a test sets itself is no input.
         self.environ: Final = dict(os.environ)
         self.folder: Final = os.getcwd()

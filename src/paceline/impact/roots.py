@@ -29,12 +29,16 @@ class Parts:
 
     def entries(self, module: ModuleType) -> list[Entry]:
         """Return the entries of the parts, and of the rest."""
+        return [self.entry(module, number) for number in range(len(self._parts) + 1)]
+
+    def entry(self, module: ModuleType, number: int) -> Entry:
+        """Return the entry of one part; the rest comes last."""
         globals_ = module.__dict__
-        parts = [
-            {name: globals_[name] for name in names if name in globals_} for names in self._parts
-        ]
-        rest = {name: value for name, value in globals_.items() if name not in self._known}
-        return [Entry(list(names.values()), ROOT, DEPTH + 1, names) for names in (*parts, rest)]
+        if number < len(self._parts):
+            part = {name: globals_[name] for name in self._parts[number] if name in globals_}
+        else:
+            part = {name: value for name, value in globals_.items() if name not in self._known}
+        return Entry(list(part.values()), ROOT, DEPTH + 1, part)
 
     def values(self, module: ModuleType) -> list[object]:
         """Return the values of the same entries."""

@@ -1,20 +1,20 @@
 """State that outlives a test: what a test leaves behind in modules, classes and fixtures.
 
 A later test that uses it did not run the code that made it. So after each test all that can be
-reached from the project's modules and from wide fixtures is compared with what it was, as a whole
-first; only a module in which something differs is looked at name by name. Nothing but plain
-values is kept alive.
+reached from the project's modules and from wide fixtures is compared with what it was: at once
+what has not changed until now, module by module the rest. A test module that nobody imports rests
+while other tests run. Nothing but plain values is kept alive.
 """
 
 from __future__ import annotations
 
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from gc import get_referents
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from weakref import WeakValueDictionary
 
 from paceline.impact import counting, surroundings
@@ -25,20 +25,45 @@ from paceline.impact.roots import Parts, of_fixture, of_module, parts
 
 #: Larger modules are looked at in parts, so that a change of one does not cost a look at all.
 _LARGEST = 500
-#: So many looks are put together first: where one does not hold, the others need not be tried.
-_GROUP = 8
 
+#: A root that has changed so often is compared by itself from then on.
+_OFTEN = 10
 
 #: What nothing is like.
 _NEVER: Final = [Level(b"nothing")]
 
 
-@dataclass(slots=True)
-class _Group:
-    """Some roots by name, and one look at all of them together."""
+class Late(NamedTuple):
+    """What changed in a module that rested since its last comparison, of which it has the number.
 
-    names: list[str]
-    look: Look
+    Any of the tests that were compared since may have done it.
+    """
+
+    since: int
+    labels: Set[Label]
+
+
+@dataclass(slots=True)
+class _Order:
+    """The roots that are compared each time: at once what is quiet, the restless one by one.
+
+    `values` are those of the quiet roots. `divided` tells where among them the values of parts of
+    a module belong: place in `values`, number of the part.
+    """
+
+    quiet: Look
+    values: list[object]
+    divided: list[tuple[ModuleType, Parts, list[tuple[int, int]]]] = field(default_factory=list)
+    restless: list[tuple[str, ModuleType, Parts | None, int]] = field(default_factory=list)
+
+    def is_quiet(self) -> bool:
+        """Return whether nothing in reach of the quiet roots is another object than before."""
+        values = self.values.copy()  # these are the same as long as the roots are
+        for module, found, places in self.divided:
+            parts = found.values(module)
+            for place, number in places:
+                values[place] = parts[number]
+        return self.quiet.still_holds(values)
 
 
 class State:
@@ -47,16 +72,14 @@ class State:
     def __init__(self, counts: Callable[[str], bool]) -> None:
         self._counts = counts
         self._looks: dict[str, Look] = {}
-        #: The looks in groups, one look at all of them, and which roots these were.
-        self._groups: list[_Group] = []
-        self._all = Look([], {})
-        self._together: tuple[Mapping[str, ModuleType], list[str]] = ({}, [])
-        #: The values of the roots in that order, and where those of a divided module belong.
-        self._known_values: list[object] = []
-        self._divided: list[tuple[ModuleType, Parts, list[int]]] = []
+        self._order: _Order | None = None
+        #: How often each root has changed.
+        self._changes: Counter[str] = Counter()
         self._explorer = Explorer(counts)
         self._modules_seen = b""
         self._modules: dict[str, ModuleType] = {}
+        #: The modules at the last comparison.
+        self._compared: dict[str, ModuleType] = {}
         #: The names under which Python finds them, and those that were taken away.
         self._names: set[str] = set()
         self._taken: set[str] = set()
@@ -66,6 +89,12 @@ class State:
         self._fixtures: dict[str, list[object]] = {}
         #: The parts of each module, None of one that is looked at as a whole.
         self._parts: dict[str, Parts | None] = {}
+        #: Who leads to the classes and functions of which module; made when needed.
+        self._borrowers: dict[Home, set[tuple[str, Label]]] | None = None
+        #: How many comparisons there were, and how many when each module that rests was compared.
+        self._comparisons = 0
+        self._resting: dict[str, int] = {}
+        self._awake: set[str] = set()
         self._process = surroundings.read()
         self._imported.update(self._project_modules())
 
@@ -79,22 +108,47 @@ class State:
         if key in self._parts:
             self._lose_homes({module.__name__})
         else:
-            self._looks[key] = self._explorer.look(of_module(module))
+            self._keep(key, self._explorer.look(of_module(module)))
             self._divide(key, module)
 
     def add_fixture(self, name: str, value: Any) -> None:
         """Watch what a fixture that outlives its test has returned."""
         self.drop_fixture(name)
-        self._together = ({}, [])  # one of that name may have been looked at until now
-        for group in self._groups:
-            group.names = [one for one in group.names if one != f"\0{name}"]
-            group.look = together([self._looks[one] for one in group.names])
         self._fixtures[name] = [value]
-        self._looks[f"\0{name}"] = self._explorer.look(of_fixture(name, self._fixtures[name]))
+        self._keep(f"\0{name}", self._explorer.look(of_fixture(name, self._fixtures[name])))
 
     def drop_fixture(self, name: str) -> None:
         """Forget a fixture that was torn down, and keep its value no longer."""
         self._fixtures.pop(name, []).clear()
+
+    def rest(self, module: ModuleType) -> None:
+        """From now on compare `module` only after it was woken."""
+        key = _key(module)
+        if key in self._compared:
+            self._resting[key] = self._comparisons
+            self._order = None
+
+    def wake(self, files: Set[str] | None = None, asked: Set[str] = frozenset()) -> list[Late]:
+        """Compare the modules that rest if one of `files` is theirs, or `asked` has their name.
+
+        With no `files` all are. Return what changed in them while they rested; what will have
+        changed from now on the next call of `changed` tells.
+        """
+        lent = {module for module, _ in self._lent()} | asked
+        woken = {
+            key
+            for key in self._resting.keys() - self._awake
+            if files is None or _file_of(key) in files or _module_of(key) in lent
+        }
+        self._awake |= woken
+        found: list[Late] = []
+        for key in sorted(woken):
+            modules = self._project_modules()
+            if key in modules and self._resting[key] < self._comparisons:
+                changes = dict(self._compare_all(self._roots({key: modules[key]})))
+                if changes:
+                    found.append(Late(self._resting[key], changes.keys()))
+        return found
 
     def changed(self) -> dict[Label, int]:
         """Return what changed since the last call, and how far each number counted on.
@@ -108,33 +162,50 @@ class State:
         modules = self._project_modules()
         found |= {Label(name.split(".")): 0 for name in self._taken}
         self._taken = set()
-        now = (modules, list(self._fixtures))
-        if gone := self._together[0].keys() - modules.keys():
+        if gone := self._compared.keys() - modules.keys():
             self._lose_homes({_module_of(key) for key in gone})
-        # One comparison of everything first: many small ones would cost several times as much.
-        if self._together != now:
-            _note(found, self._compare_and_group(modules))
-            self._together = now
-        elif not self._all.still_holds(self._values()):
-            roots = self._roots(modules)
-            for group in self._groups:
-                _note(found, self._compare_group(group, roots))
-            self._all = together([group.look for group in self._groups])
+        if modules != self._compared:
+            self._compared = modules
+            self._order = None
+        # One comparison of all that is quiet: many small ones would cost several times as much.
+        if self._order is None or not self._order.is_quiet():
+            watched = {key: module for key, module in modules.items() if key not in self._resting}
+            _note(found, self._compare_all(self._roots(watched)))
+            for key in watched.keys() - self._parts.keys():
+                self._divide(key, watched[key])
+            self._order = self._arrange(watched)
+        else:
+            for name, module, divided, number in self._order.restless:
+                root = of_module(module) if divided is None else divided.entry(module, number)
+                _note(found, self._compare(name, root))
+        fixtures = {f"\0{name}": of_fixture(name, root) for name, root in self._fixtures.items()}
+        _note(found, self._compare_all(fixtures))
+        awake = {key: modules[key] for key in self._awake & modules.keys()}
+        _note(found, self._compare_all(self._roots(awake)))
+        self._comparisons += 1
+        self._resting.update(dict.fromkeys(awake, self._comparisons))
+        self._awake.clear()
         return found
+
+    def _lent(self) -> Mapping[Home, Set[tuple[str, Label]]]:
+        """Return by whom and under which label each class or function is found elsewhere."""
+        if self._borrowers is None:
+            self._borrowers = defaultdict(set)
+            for key, look in self._looks.items():
+                for home, labels in look.borrowed.items():
+                    self._borrowers[home] |= {(_module_of(key), label) for label in labels}
+        return self._borrowers
 
     def _lend(self, module: str, changes: dict[Label, int]) -> Iterator[tuple[Label, int]]:
         """Yield what changed of a module, and what of others leads to its classes and functions."""
         queue = [(module, label, count) for label, count in changes.items()]
-        borrowers: defaultdict[Home, set[tuple[str, Label]]] = defaultdict(set)
-        for key, look in self._looks.items() if queue else ():
-            for home, labels in look.borrowed.items():
-                borrowers[home] |= {(_module_of(key), label) for label in labels}
+        lent = self._lent()
         seen: set[tuple[str, Label]] = set()
         while queue:
             module, label, count = queue.pop()
             yield label, count
             for name in label:
-                new = borrowers.get((module, name), set()) - seen
+                new = lent.get((module, name), set()) - seen
                 seen |= new
                 queue += [(*place, count) for place in new]
 
@@ -143,56 +214,50 @@ class State:
         for name, look in self._looks.items():
             if any(home in modules for home, _ in look.borrowed):
                 self._looks[name] = replace(look, levels=_NEVER, _pickers=[])
-                self._groups = []
-                self._together = ({}, [])
+                self._order = None
 
-    def _compare_group(
-        self, group: _Group, roots: Mapping[str, Entry]
-    ) -> Iterator[tuple[Label, int]]:
-        """Yield what changed below the roots of a group, and look at them anew."""
-        if group.look.still_holds([roots[name].value for name in group.names]):
-            return
-        for name in group.names:
-            yield from self._compare(name, roots[name])
-        group.look = together([self._looks[name] for name in group.names])
+    def _keep(self, name: str, look: Look) -> None:
+        known = self._looks.get(name)
+        if (known.borrowed if known else {}) != look.borrowed:
+            self._borrowers = None
+        self._looks[name] = look
 
-    def _compare_and_group(self, modules: Mapping[str, ModuleType]) -> Iterator[tuple[Label, int]]:
-        """Yield what changed where roots have come or gone; put their looks together anew."""
-        roots = self._roots(modules)
-        for group in self._groups:
-            names = [name for name in group.names if name in roots]
-            if names != group.names:
-                group.names = names
-                group.look = together([self._looks[name] for name in names])
-            yield from self._compare_group(group, roots)
-        known = {name for group in self._groups for name in group.names}
-        for name in roots.keys() - known:
-            yield from self._compare(name, roots[name])
-        for key in modules.keys() - self._parts.keys():
-            self._divide(key, modules[key])
-        self._group(modules, known)
+    def _compare_all(self, roots: Mapping[str, Entry]) -> Iterator[tuple[Label, int]]:
+        for name, root in roots.items():
+            yield from self._compare(name, root)
 
-    def _group(self, modules: Mapping[str, ModuleType], known: Set[str]) -> None:
-        """Put the looks together in groups, those of roots that are not `known` in the last."""
-        roots = self._roots(modules)
-        for name in roots:
-            if name not in known:
-                if not self._groups or len(self._groups[-1].names) >= _GROUP:
-                    self._groups.append(_Group([], Look([], {})))
-                self._groups[-1].names.append(name)
-        self._groups = [group for group in self._groups if group.names]
-        for group in self._groups:
-            if not known >= {*group.names}:
-                group.look = together([self._looks[name] for name in group.names])
-        self._all = together([group.look for group in self._groups])
-        order = [name for group in self._groups for name in group.names]
-        self._known_values = [roots[name].value for name in order]
-        places = {name: place for place, name in enumerate(order)}
-        self._divided = [
-            (modules[key], found, [places[name] for name in found.names(key)])
-            for key, found in self._parts.items()
-            if found is not None and key in modules
-        ]
+    def _compare(self, name: str, root: Entry) -> Iterable[tuple[Label, int]]:
+        """Return what changed below a root, and look at it anew."""
+        known = self._looks.get(name)
+        if known is not None and known.still_holds([root.value]):
+            return ()
+        now = self._explorer.look(root)
+        self._keep(name, now)
+        if known is None:
+            return ()
+        self._changes[name] += 1
+        return self._lend(_module_of(name), _differing(known.prints, now.prints))
+
+    def _arrange(self, modules: Mapping[str, ModuleType]) -> _Order:
+        """Return in which order the roots of `modules`, just looked at, are compared."""
+        order = _Order(Look([], {}), [])
+        names: list[str] = []
+        for key, module in modules.items():
+            divided = self._parts[key]
+            of_parts = [key] if divided is None else divided.names(key)
+            values = [module.__dict__] if divided is None else divided.values(module)
+            places: list[tuple[int, int]] = []
+            for number, (name, value) in enumerate(zip(of_parts, values, strict=True)):
+                if self._changes[name] >= _OFTEN:
+                    order.restless.append((name, module, divided, number))
+                else:
+                    places.append((len(names), number))
+                    names.append(name)
+                    order.values.append(value)
+            if divided is not None:
+                order.divided.append((module, divided, places))
+        order.quiet = together([self._looks[name] for name in names])
+        return order
 
     def _divide(self, key: str, module: ModuleType) -> None:
         """Replace the look at a large module, just taken, by looks at parts of it."""
@@ -201,12 +266,13 @@ class State:
             self._parts[key] = None
             return
         del self._looks[key]
+        self._borrowers = None
         found = self._parts[key] = parts(whole, list(module.__dict__), _LARGEST)
         for name, root in zip(found.names(key), found.entries(module), strict=True):
-            self._looks[name] = self._explorer.look(root)
+            self._keep(name, self._explorer.look(root))
 
     def _roots(self, modules: Mapping[str, ModuleType]) -> dict[str, Entry]:
-        """Return where to begin, by name: the modules or their parts, and the fixtures."""
+        """Return where to begin, by name: the modules or their parts."""
         roots: dict[str, Entry] = {}
         for key, module in modules.items():
             divided = self._parts.get(key)
@@ -214,29 +280,11 @@ class State:
                 roots[key] = of_module(module)
             else:
                 roots.update(zip(divided.names(key), divided.entries(module), strict=True))
-        fixtures = self._fixtures.items()
-        return roots | {f"\0{name}": of_fixture(name, root) for name, root in fixtures}
-
-    def _values(self) -> list[object]:
-        """Return the present values of the roots, in the order of the groups."""
-        values = self._known_values.copy()  # these are the same as long as the roots are
-        for module, found, places in self._divided:
-            for place, value in zip(places, found.values(module), strict=True):
-                values[place] = value
-        return values
+        return roots
 
     def _changes_of_process(self) -> set[Label]:
         before, self._process = self._process, surroundings.read()
         return set() if before == self._process else surroundings.changes(before, self._process)
-
-    def _compare(self, name: str, root: Entry) -> Iterable[tuple[Label, int]]:
-        known = self._looks.get(name)
-        if known is not None and known.still_holds([root.value]):
-            return ()
-        now = self._looks[name] = self._explorer.look(root)
-        if known is None:
-            return ()
-        return self._lend(_module_of(name), _differing(known.prints, now.prints))
 
     def _project_modules(self) -> dict[str, ModuleType]:
         seen = identities(get_referents(sys.modules))
@@ -276,6 +324,11 @@ def _key(module: ModuleType) -> str:
 def _module_of(key: str) -> str:
     """Return the name of the module that a key, or that of a part, is of."""
     return key.partition(" ")[0]
+
+
+def _file_of(key: str) -> str:
+    """Return the file of the module that a key is of."""
+    return key.partition(" ")[2]
 
 
 def _differing(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Set
 from types import ModuleType
 from typing import Any
 
@@ -16,7 +16,7 @@ from paceline.impact.recorder import SEARCH_FOLDERS, Kind, Need, Segment
 from paceline.impact.recording import Numbering, RawTest, Recording, StateChange
 from paceline.impact.records import NEVER_RUN, UNKNOWN_TESTS
 from paceline.impact.source import SUFFIXES
-from paceline.impact.state import State
+from paceline.impact.state import Late, State
 from paceline.impact.tracer import Tracer
 from paceline.impact.watch import Watch
 
@@ -42,6 +42,8 @@ class SegmentHooks:
         self._phases: dict[str, dict[str, set[str]]] = {}
         self._seconds: dict[str, float] = {}
         self._changes: list[tuple[int, Segment, Labels, tuple[int, ...]]] = []
+        #: What each comparison of state was made after.
+        self._compared: list[tuple[int, Segment]] = []
         self._imports: dict[Segment, int] = {}
         self._numbering = Numbering(watch.recorder)
         self.collected: list[str] = []
@@ -136,9 +138,14 @@ class SegmentHooks:
             segment.generated.add("__doc__")
         self._order[item.nodeid] = len(self._order) + 1
         self._link(segment, item)
+        files = {str(getattr(getattr(item, "module", None), "__file__", None))}
+        with self._tracer.aside():
+            self._note_late(self.state.wake(files))
         with self._recorder.inside(segment):
             result = yield
-        self._note_state(segment)
+        self._note_state(segment, files)
+        if len(self._order) == 1:
+            self._let_rest(item.session.items)
         return result
 
     @pytest.hookimpl(wrapper=True, trylast=True)
@@ -161,8 +168,24 @@ class SegmentHooks:
             if path in imported:
                 segment.links.add(imported[path])
 
-    def _note_state(self, segment: Segment) -> None:
+    def _let_rest(self, items: Iterable[pytest.Item]) -> None:
+        """Let test modules rest while others' tests run, if nothing of the project asks for them.
+
+        Called after the first comparison in which all of them had their part.
+        """
+        for node in {node for item in items if (node := item.getparent(pytest.Module))}:
+            module = getattr(node, "_obj", None)
+            collection = self._collections.get(node.nodeid)
+            if type(module) is ModuleType and collection is not None:
+                segment = self._recorder.by_name.get(module.__name__)
+                if segment in collection.links and module.__name__ not in self._recorder.asked:
+                    self.state.rest(module)
+
+    def _note_state(self, segment: Segment, files: Set[str] = frozenset()) -> None:
+        self._compared.append((len(self._order), segment))
         with self._tracer.aside():
+            used = {*files, *segment.code, *segment.early}
+            self._note_late(self.state.wake(used, self._recorder.asked))
             changed = self.state.changed()
             if segment.kind is Kind.COLLECTION:  # pytest itself adds the folders of tests
                 changed.pop(frozenset((SEARCH_FOLDERS,)), None)
@@ -170,6 +193,13 @@ class SegmentHooks:
         if found:
             labels, counts = zip(*found, strict=True)
             self._changes.append((len(self._order), segment, labels, counts))
+
+    def _note_late(self, found: Iterable[Late]) -> None:
+        """Note what changed in modules that rested as a change of all who ran meanwhile."""
+        for since, changed in found:
+            labels = tuple(sorted(tuple(sorted(label)) for label in changed))
+            for order, segment in self._compared[since:]:
+                self._changes.append((order, segment, labels, (0,) * len(labels)))
 
     def changes(self) -> Iterator[tuple[str, Labels, tuple[int, ...]]]:
         """Yield the state that was changed, with the name of the segment that did, and counts."""
@@ -236,6 +266,7 @@ class SegmentHooks:
         tests += [self._placeholder(item.nodeid, NEVER_RUN, item) for item in self._never_run]
         if not self._config.option.lf:  # files are skipped then that have tests
             tests += self._unknown_tests()
+        self._note_late(self.state.wake())
         changes = [
             StateChange(order, self._numbering.number(segment), labels, counts)
             for order, segment, labels, counts in self._changes
