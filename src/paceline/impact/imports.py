@@ -161,7 +161,8 @@ class Imports:
                 linked = os.path.realpath(path) != watch.scope.real(path)
             recorder.current.links.add(segment)
             watch.note_in(segment, Need.EXISTS, path)  # of an empty file nothing runs
-            if linked or path.endswith((*EXTENSIONS, *importlib.machinery.BYTECODE_SUFFIXES)):
+            unseen = linked or recorder.paused
+            if unseen or path.endswith((*EXTENSIONS, *importlib.machinery.BYTECODE_SUFFIXES)):
                 watch.note_in(segment, Need.CONTENT, path)
             if isinstance(loader, zipimport.zipimporter):
                 watch.note_in(segment, Need.CONTENT, os.path.abspath(loader.archive))

@@ -107,6 +107,8 @@ class Recorder:
         self.session = Segment(Kind.SESSION, name)
         self.take: Callable[[Segment], None] = lambda _: None
         self.active = True
+        #: Whether nothing is traced at the moment.
+        self.paused = False
         #: Project modules by absolute file name, and the same by module name.
         self.imported: dict[str, Segment] = {}
         self.by_name: dict[str, Segment] = {}

@@ -29,6 +29,9 @@ _LARGEST = 500
 #: A root that has changed so often is compared by itself from then on.
 _OFTEN = 10
 
+#: So many new modules are compared one by one, and for so many comparisons.
+_MANY = 8
+
 #: What nothing is like.
 _NEVER: Final = [Level(b"nothing")]
 
@@ -72,7 +75,10 @@ class State:
     def __init__(self, counts: Callable[[str], bool]) -> None:
         self._counts = counts
         self._looks: dict[str, Look] = {}
-        self._order: _Order | None = None
+        #: How modules are compared: most together, by its key each that rests or has just come.
+        self._orders: dict[str, _Order] = {}
+        self._young: set[str] = set()
+        self._grown_up = sys.maxsize
         #: How often each root has changed.
         self._changes: Counter[str] = Counter()
         self._explorer = Explorer(counts)
@@ -91,6 +97,7 @@ class State:
         self._parts: dict[str, Parts | None] = {}
         #: Who leads to the classes and functions of which module; made when needed.
         self._borrowers: dict[Home, set[tuple[str, Label]]] | None = None
+        self._lenders: set[str] = set()
         #: How many comparisons there were, and how many when each module that rests was compared.
         self._comparisons = 0
         self._resting: dict[str, int] = {}
@@ -126,7 +133,8 @@ class State:
         key = _key(module)
         if key in self._compared:
             self._resting[key] = self._comparisons
-            self._order = None
+            self._young.discard(key)
+            self._orders.clear()
 
     def wake(self, files: Set[str] | None = None, asked: Set[str] = frozenset()) -> list[Late]:
         """Compare the modules that rest if one of `files` is theirs, or `asked` has their name.
@@ -134,20 +142,24 @@ class State:
         With no `files` all are. Return what changed in them while they rested; what will have
         changed from now on the next call of `changed` tells.
         """
-        lent = {module for module, _ in self._lent()} | asked
+        self._lent()
         woken = {
             key
             for key in self._resting.keys() - self._awake
-            if files is None or _file_of(key) in files or _module_of(key) in lent
+            if files is None
+            or _file_of(key) in files
+            or _module_of(key) in self._lenders
+            or _module_of(key) in asked
         }
         self._awake |= woken
         found: list[Late] = []
         for key in sorted(woken):
+            if self._resting[key] == self._comparisons:
+                continue
             modules = self._project_modules()
-            if key in modules and self._resting[key] < self._comparisons:
-                changes = dict(self._compare_all(self._roots({key: modules[key]})))
-                if changes:
-                    found.append(Late(self._resting[key], changes.keys()))
+            changes = dict(self._compare_modules(modules, key)) if key in modules else {}
+            if changes:
+                found.append(Late(self._resting[key], changes.keys()))
         return found
 
     def changed(self) -> dict[Label, int]:
@@ -165,35 +177,65 @@ class State:
         if gone := self._compared.keys() - modules.keys():
             self._lose_homes({_module_of(key) for key in gone})
         if modules != self._compared:
-            self._compared = modules
-            self._order = None
-        # One comparison of all that is quiet: many small ones would cost several times as much.
-        if self._order is None or not self._order.is_quiet():
-            watched = {key: module for key, module in modules.items() if key not in self._resting}
-            _note(found, self._compare_all(self._roots(watched)))
-            for key in watched.keys() - self._parts.keys():
-                self._divide(key, watched[key])
-            self._order = self._arrange(watched)
-        else:
-            for name, module, divided, number in self._order.restless:
-                root = of_module(module) if divided is None else divided.entry(module, number)
-                _note(found, self._compare(name, root))
+            self._take_in(modules)
+        if self._grown_up <= self._comparisons or len(self._young) > _MANY:
+            self._grown_up = sys.maxsize
+            self._young.clear()
+            self._orders.clear()
+        _note(found, self._compare_modules(modules))
+        for key in self._young:
+            _note(found, self._compare_modules(modules, key))
         fixtures = {f"\0{name}": of_fixture(name, root) for name, root in self._fixtures.items()}
         _note(found, self._compare_all(fixtures))
-        awake = {key: modules[key] for key in self._awake & modules.keys()}
-        _note(found, self._compare_all(self._roots(awake)))
         self._comparisons += 1
-        self._resting.update(dict.fromkeys(awake, self._comparisons))
+        for key in self._awake & modules.keys():
+            _note(found, self._compare_modules(modules, key))
+            self._resting[key] = self._comparisons
         self._awake.clear()
         return found
+
+    def _take_in(self, modules: dict[str, ModuleType]) -> None:
+        """Keep the modules that came since the last comparison by themselves until they are many.
+
+        To look at all together anew for each would take longer than to compare them.
+        """
+        before, self._compared = self._compared, modules
+        self._young |= modules.keys() - before.keys()
+        self._grown_up = self._comparisons + _MANY
+        if any(modules.get(key) is not module for key, module in before.items()):
+            self._grown_up = 0
+
+    def _compare_modules(
+        self, modules: Mapping[str, ModuleType], alone: str = ""
+    ) -> Iterator[tuple[Label, int]]:
+        """Yield what changed in the one module of that key, or in those that are together."""
+        order = self._orders.get(alone)
+        # One comparison of all that is quiet: many small ones would cost several times as much.
+        if order is not None and order.is_quiet():
+            for name, module, divided, number in order.restless:
+                root = of_module(module) if divided is None else divided.entry(module, number)
+                yield from self._compare(name, root)
+            return
+        compared = {
+            key: module
+            for key, module in modules.items()
+            if (key == alone if alone else key not in self._resting and key not in self._young)
+        }
+        yield from self._compare_all(self._roots(compared))
+        for key in compared.keys() - self._parts.keys():
+            self._divide(key, compared[key])
+        self._orders[alone] = self._arrange(compared)
 
     def _lent(self) -> Mapping[Home, Set[tuple[str, Label]]]:
         """Return by whom and under which label each class or function is found elsewhere."""
         if self._borrowers is None:
             self._borrowers = defaultdict(set)
+            self._lenders = set()
             for key, look in self._looks.items():
                 for home, labels in look.borrowed.items():
                     self._borrowers[home] |= {(_module_of(key), label) for label in labels}
+                    if home[0] != _module_of(key):
+                        self._lenders.add(home[0])
         return self._borrowers
 
     def _lend(self, module: str, changes: dict[Label, int]) -> Iterator[tuple[Label, int]]:
@@ -214,7 +256,7 @@ class State:
         for name, look in self._looks.items():
             if any(home in modules for home, _ in look.borrowed):
                 self._looks[name] = replace(look, levels=_NEVER, _pickers=[])
-                self._order = None
+                self._orders.clear()
 
     def _keep(self, name: str, look: Look) -> None:
         known = self._looks.get(name)

@@ -27,7 +27,7 @@ _OURS: Final = (b"PYTEST_", b"PACELINE_")
 
 #: The one in C, without the enumeration that `signal` makes of each answer.
 _getsignal: Final[Callable[[int], object]] = getattr(
-    signal.getsignal, "__wrapped__", signal.getsignal
+    sys.modules.get("_signal"), "getsignal", signal.getsignal
 )
 
 _SIGNALS: Final = tuple(

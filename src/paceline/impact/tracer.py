@@ -68,6 +68,9 @@ class Tracer:
         self._collector: Any = None
         self._measured = False
         self._is_aside = False
+        #: The tracer that was paused, and whether Python collected garbage before.
+        self._paused: Any = None
+        self._collecting = False
         self._accepted: dict[str, bool] = {}
         #: What the project's own measurement wants back: of each file what was taken from it.
         self._kept: defaultdict[str, set[frozenset[object]]] = defaultdict(set)
@@ -155,6 +158,33 @@ class Tracer:
                 tracer.start()
             if collecting:
                 gc.enable()
+
+    def pause(self) -> bool:
+        """Stop tracing until `resume` is called, one function call deep as here.
+
+        Return whether it did: it does not where aside already, and not with coverage's tracer in
+        Python, which counts calls and returns in another way.
+        """
+        if (
+            self._is_aside
+            or not self._is_active()
+            or self._collector.tracer_name() != "CTracer"
+            or threading.current_thread() is not threading.main_thread()
+        ):
+            return False
+        self._is_aside = True
+        self._collecting = gc.isenabled()
+        gc.disable()
+        self._paused = self._collector.tracers[0]
+        self._paused.stop()
+        return True
+
+    def resume(self) -> None:
+        """Go on after a pause."""
+        self._is_aside = False
+        if self._collecting:
+            gc.enable()
+        self._paused.start()
 
     def untraced(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return what calls `function` of a test tool aside, unless its file is measured.

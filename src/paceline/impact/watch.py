@@ -102,6 +102,14 @@ class Watch:
         finally:
             self._busy.on = before
 
+    def pause(self) -> None:
+        """Note nothing that this thread does until `resume` is called."""
+        self._busy.on = True
+
+    def resume(self) -> None:
+        """Go on after a pause."""
+        self._busy.on = False
+
     def _listening(self) -> bool:
         return self.recorder.active and not getattr(self._busy, "on", False)
 

@@ -36,6 +36,7 @@ from paceline.plugin.declarations import declarations
 from paceline.plugin.fingerprints import blocks_of
 from paceline.plugin.narrowing import collects_all, is_narrowed
 from paceline.plugin.options import is_worker
+from paceline.plugin.pauses import Pauses
 from paceline.plugin.recording import SegmentHooks
 from paceline.plugin.surroundings import options
 from paceline.plugin.testmon import share_trace
@@ -115,6 +116,10 @@ class Impact:
         self.imports.on_imported = self.hooks.imported
         config.pluginmanager.register(self.hooks, "paceline-segments")
         self.hooks.start()
+        pauses = Pauses(config, self.watch, self.tracer)
+        pauses.start()
+        config.pluginmanager.register(pauses, "paceline-pauses")
+        self._undo.append(pauses.stop)
         share_trace(config, self.watch, self.tracer, self.parsing)
         # In a worker too: its tests build on the session of their own process.
         for need in (Need.FILES, Need.CONFIGURATION):

@@ -11,22 +11,28 @@ import ast
 import hashlib
 import importlib
 import os
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
+from functools import lru_cache, partial
+from pathlib import Path, PurePath
 from typing import Any, Final
 
 import pytest
 
+from paceline.impact import inputs
 from paceline.impact.parsing import Parsing
+from paceline.impact.recorder import Kind, Need, Recorder, Segment
 from paceline.impact.source import indices
 from paceline.impact.tracer import unpack
 
-#: What testmon returns for a batch: test, then file, then the lines that ran.
-Batch = dict[str, dict[str, Any]]
+#: What testmon returns for a batch: test, then file, then lines; None for the current segment's.
+Batch = dict[str, Any]
 #: What testmon stores of one file that a test depends on.
 Dependency = dict[str, Any]
+
+_FIRST_LINE: Final = frozenset[object]((1,))
 
 #: So many tests wait at most. What a killed run could not store is as it was: testmon runs it.
 _SIZE: Final = 5000
@@ -34,10 +40,39 @@ _SIZE: Final = 5000
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What a test ran: of each file its name, testmon's module, what the tracer saw in it."""
+    """What a test ran: its segment, or by file name what the tracer saw in it; how it ended."""
 
-    files: tuple[tuple[str, Any, frozenset[object]], ...]
+    files: Segment | Mapping[str, frozenset[object]]
     outcome: Mapping[str, Any]
+
+
+class Files:
+    """Tells which files a test ran, as testmon names them."""
+
+    def __init__(self, recorder: Recorder, root: str) -> None:
+        self._recorder = recorder
+        self._names = lru_cache(maxsize=None)(partial(_relative, root))
+
+    def of(self, test: str, segment: Segment) -> dict[str, frozenset[object]]:
+        """Return what the test and the fixtures it uses ran, by relative file name."""
+        files: dict[str, frozenset[object]] = {}
+        parts = [segment, *(link for link in segment.links if link.kind is Kind.FIXTURE)]
+        for part in parts:
+            for code in (part.code, part.early):
+                for path, seen in code.items():
+                    name = self._names(path)
+                    # What the run made itself is gone or another when testmon looks for it.
+                    if name and path not in self._recorder.written:
+                        files[name] = files[name] | seen if name in files else seen
+        files.setdefault(test.partition("::")[0], _FIRST_LINE)  # as testmon itself does
+        return files
+
+
+def _relative(root: str, path: str) -> str:
+    """Return `path` as testmon names it, "" if testmon cannot digest or store it."""
+    name = os.path.relpath(path, root).replace(os.sep, "/")
+    storable = name.encode(errors="ignore").decode() == name
+    return name if storable and PurePath(name).suffix else ""
 
 
 class _Owners(dict[object, int]):
@@ -86,11 +121,19 @@ class Executions:
     """Stands between testmon's plugin and its data: keeps what ran, and stores it later."""
 
     def __init__(
-        self, data: Any, parsing: Parsing, aside: Callable[[], AbstractContextManager[None]]
+        self,
+        data: Any,
+        parsing: Parsing,
+        recorder: Recorder,
+        aside: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self._data = data
         self._parsing = parsing
+        self._recorder = recorder
         self._aside = aside
+        self._files = Files(recorder, str(data.rootdir))
+        #: What was changed since then may not be what ran.
+        self._began = time.time()
         self._save = data.save_test_execution_file_fps
         self._process_code: Any = importlib.import_module("testmon.process_code")
         self._result: Any = importlib.import_module("testmon.testmon_core").process_result
@@ -102,17 +145,13 @@ class Executions:
 
     def of(self, batch: Batch, reports: Any) -> dict[str, Any]:
         """Return what testmon is to store of the tests, as `add` takes it."""
-        with self._aside():
-            return {test: self._ran(test, batch[test], reports[test]) for test in batch}
+        return {test: self._ran(test, files, reports[test]) for test, files in batch.items()}
 
-    def _ran(self, test: str, files: Mapping[str, Any], reports: Any) -> Ran:
+    def _ran(self, test: str, files: Any, reports: Any) -> Ran:
         data = self._data
         forced = test in data.stable_test_names and test not in data.failing_tests
-        found = ((name, self._module(name), frozenset(seen)) for name, seen in files.items())
-        return Ran(
-            tuple(one for one in found if one[1] is not None),
-            {**self._result(reports), "forced": forced},
-        )
+        ran = self._recorder.current if files is None else files
+        return Ran(ran, {**self._result(reports), "forced": forced})
 
     def _module(self, name: str) -> Any:
         """Return testmon's module of a file as it is now, None if the file is not there.
@@ -141,8 +180,9 @@ class Executions:
             return
         waiting, self._waiting = self._waiting, {}
         with self._aside():
+            self._recorder.take(self._recorder.current)
             complete = {
-                test: {"deps": [*map(self._dependency, one.files)], **one.outcome}
+                test: {"deps": self._dependencies_of(test, one.files), **one.outcome}
                 if isinstance(one, Ran)
                 else one
                 for test, one in waiting.items()
@@ -158,8 +198,14 @@ class Executions:
         self._dependencies.clear()
         self._fingerprints = Fingerprints()
 
-    def _dependency(self, file: tuple[str, Any, frozenset[object]]) -> Dependency | None:
-        name, module, seen = file
+    def _dependencies_of(
+        self, test: str, files: Segment | Mapping[str, Any]
+    ) -> list[Dependency | None]:
+        ran = self._files.of(test, files) if isinstance(files, Segment) else files
+        found = ((name, self._module(name), frozenset(seen)) for name, seen in ran.items())
+        return [self._dependency(*one) for one in found if one[1] is not None]
+
+    def _dependency(self, name: str, module: Any, seen: frozenset[object]) -> Dependency | None:
         if (module, seen) not in self._dependencies:
             if module not in self._readable:
                 self._readable[module] = self._read(name, module)
@@ -182,6 +228,8 @@ class Executions:
             text = None
         if module._source_code is None and (text is None or not self._is_version(module, text)):
             return False
+        if not self._is_as_it_ran(path, text, module):
+            return False
         # testmon reads a text that differs in white space, within strings too.
         if (
             text is not None
@@ -199,6 +247,13 @@ class Executions:
                     make(first, last, code=code, name=name) for first, last, code, name in blocks
                 ]
         return True
+
+    def _is_as_it_ran(self, path: str, text: bytes | None, module: Any) -> bool:
+        """Return whether the file is what was imported, or at least older than this run."""
+        imported = self._recorder.values.get((Need.CONTENT, path))
+        if imported is None or text is None:
+            return bool(module.mtime < self._began)
+        return imported == inputs.digest(text)
 
     def _is_version(self, module: Any, text: bytes) -> bool:
         """Return whether `text` has the digest that testmon, or git for it, took."""

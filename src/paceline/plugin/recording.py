@@ -139,7 +139,7 @@ class SegmentHooks:
         self._order[item.nodeid] = len(self._order) + 1
         self._link(segment, item)
         files = {str(getattr(getattr(item, "module", None), "__file__", None))}
-        with self._tracer.aside():
+        with self._watch.aside(), self._tracer.aside():
             self._note_late(self.state.wake(files))
         with self._recorder.inside(segment):
             result = yield
@@ -183,7 +183,7 @@ class SegmentHooks:
 
     def _note_state(self, segment: Segment, files: Set[str] = frozenset()) -> None:
         self._compared.append((len(self._order), segment))
-        with self._tracer.aside():
+        with self._watch.aside(), self._tracer.aside():
             used = {*files, *segment.code, *segment.early}
             self._note_late(self.state.wake(used, self._recorder.asked))
             changed = self.state.changed()

@@ -7,21 +7,18 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache, partial
 from pathlib import Path, PurePath
-from typing import Any, Final
+from typing import Any
 
 import pytest
 
 from paceline import console
 from paceline.impact.parsing import Parsing
-from paceline.impact.recorder import Kind, Recorder, Segment
+from paceline.impact.recorder import Kind, Recorder
 from paceline.impact.tracer import Tracer
 from paceline.impact.watch import Watch
-from paceline.plugin.fingerprints import Batch, Executions
+from paceline.plugin.fingerprints import Batch, Executions, Files
 from paceline.plugin.options import is_worker
-
-_FIRST_LINE: Final = frozenset[object]((1,))
 
 
 class TestmonGuard:
@@ -117,14 +114,15 @@ class SharedTrace:
     """Feeds testmon's fingerprints from the recorder's trace.
 
     It stands in for testmon's own collector (testmon 2.2, `TestmonCollector`), which would
-    start a second tracer and silence the first.
+    start a second tracer and silence the first. With `files` it tells what a test ran, as a worker
+    has to; else only which test it was, whose segment tells the rest.
     """
 
-    def __init__(self, recorder: Recorder, root: str, tracer: Tracer) -> None:
+    def __init__(self, recorder: Recorder, tracer: Tracer, files: Files | None) -> None:
         self._tracer = tracer
         self._recorder = recorder
         self._test = ""
-        self._names = lru_cache(maxsize=None)(partial(_relative, root))
+        self._files = files
 
     def start_testmon(self, test_name: str, next_test_name: str | None = None) -> None:
         """Begin a test; the recorder is in its segment already."""
@@ -139,32 +137,14 @@ class SharedTrace:
         segment = self._recorder.current
         if not self._test or segment.kind is not Kind.TEST:
             return {}
+        if self._files is None:
+            return {self._test: None}  # it becomes part of the report, which others write down
         self._recorder.take(segment)
         with self._tracer.aside():
-            return self._files(segment)
-
-    def _files(self, segment: Segment) -> Batch:
-        files: dict[str, frozenset[object]] = {}
-        parts = [segment, *(link for link in segment.links if link.kind is Kind.FIXTURE)]
-        for part in parts:
-            for code in (part.code, part.early):
-                for path, seen in code.items():
-                    name = self._names(path)
-                    # What the run made itself is gone or another when testmon looks for it.
-                    if name and path not in self._recorder.written:
-                        files[name] = files[name] | seen if name in files else seen
-        files.setdefault(self._test.partition("::")[0], _FIRST_LINE)  # as testmon itself does
-        return {self._test: files}
+            return {self._test: self._files.of(self._test, segment)}
 
     def close(self) -> None:
         """Do nothing: the trace is the recorder's."""
-
-
-def _relative(root: str, path: str) -> str:
-    """Return `path` as testmon names it, "" if testmon cannot digest or store it."""
-    name = os.path.relpath(path, root).replace(os.sep, "/")
-    storable = name.encode(errors="ignore").decode() == name
-    return name if storable and PurePath(name).suffix else ""
 
 
 def share_trace(config: pytest.Config, watch: Watch, tracer: Tracer, parsing: Parsing) -> None:
@@ -177,13 +157,14 @@ def share_trace(config: pytest.Config, watch: Watch, tracer: Tracer, parsing: Pa
             with watch.aside(), tracer.aside():
                 yield
 
-        executions = Executions(data, parsing, aside)
+        executions = Executions(data, parsing, watch.recorder, aside)
         data.get_tests_fingerprints = executions.of
         data.save_test_execution_file_fps = executions.add
         config.pluginmanager.register(executions, "paceline-testmon-executions")
     collect = config.pluginmanager.get_plugin("TestmonCollect")
     if collect is not None:
-        collect.testmon = SharedTrace(watch.recorder, str(config.rootpath), tracer)
+        files = Files(watch.recorder, str(config.rootpath)) if is_worker(config) else None
+        collect.testmon = SharedTrace(watch.recorder, tracer, files)
     select = config.pluginmanager.get_plugin("TestmonSelect")
     if select is not None:
         config.pluginmanager.unregister(select)

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paceline.impact.parsing import Parsing
+from paceline.impact.recorder import Recorder
 from paceline.plugin.fingerprints import Executions, Fingerprints, blocks_of
 
 testmon = importlib.import_module("testmon.process_code")
@@ -86,7 +87,7 @@ def stored(root: Path, parsing: Parsing | None, batch: dict[str, dict[str, set[i
     if parsing is None:
         data.save_test_execution_file_fps(data.get_tests_fingerprints(batch, known))
     else:
-        executions = Executions(data, parsing, here)
+        executions = Executions(data, parsing, Recorder("session"), here)
         executions.add(executions.of(batch, known))
         executions.pytest_sessionfinish()
     query = (
