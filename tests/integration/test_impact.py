@@ -286,6 +286,129 @@ def test_coverage_is_what_it_is_without_records(recorded: Project) -> None:
     assert reports[0] == reports[1]
 
 
+#: Code that runs between the phases of a test: hooks, values that are shown or that die.
+BETWEEN = {
+    "pyproject.toml": "[tool.pytest.ini_options]\naddopts = '-p no:randomly'\n",
+    "app.py": """
+        class Client:
+            def __init__(self, name):
+                self.name = name
+
+            def __del__(self):
+                closed(self.name)
+
+
+        def closed(name):
+            if name == "fixture":
+                return 1
+            return 2
+
+
+        class Value:
+            def __repr__(self):
+                return shown("repr")
+
+            def __str__(self):
+                return shown("str")
+
+
+        def shown(kind):
+            if kind == "str":
+                return "a string"
+            return "a value"
+
+
+        def status(report):
+            if report.when == "call":
+                return "call"
+            return "other"
+
+
+        def logged(report):
+            if report.failed:
+                return 1
+            return 0
+    """,
+    "conftest.py": """
+        import app
+        import pytest
+
+
+        @pytest.fixture
+        def client():
+            return app.Client("fixture")
+
+
+        @pytest.hookimpl(hookwrapper=True)
+        def pytest_runtest_makereport():
+            outcome = yield
+            app.status(outcome.get_result())
+
+
+        def pytest_runtest_logreport(report):
+            app.logged(report)
+    """,
+    "test_between.py": """
+        import os
+        import unittest
+
+        import app
+        import pytest
+
+
+        def test_client(client):
+            assert client.name == "fixture"
+
+
+        @pytest.mark.xfail
+        def test_shown():
+            assert app.Value() == 1
+
+
+        def test_noted(record_property):
+            # No worker can send an object to the controller.
+            in_worker = "PYTEST_XDIST_WORKER" in os.environ
+            record_property("value", "none" if in_worker else app.Value())
+
+
+        def test_skipped():
+            pytest.skip("not now")
+
+
+        class TestClass(unittest.TestCase):
+            def setUp(self):
+                self.client = app.Client("other")
+
+            def test_other(self):
+                assert self.client
+
+
+        @pytest.mark.parametrize("number", range(20))
+        def test_many(number, client):
+            assert client
+    """,
+}
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_coverage_of_what_runs_between_the_phases_of_a_test(tmp_path: Path, workers: str) -> None:
+    """The recording pauses there for pytest's own code only: branch coverage is the same."""
+    project = Project(tmp_path / "work")
+    project.write(BETWEEN)
+    options = ("-m", "pytest", "--cov=.", "--cov-branch", "--cov-report=json:cov.json", "-q")
+    options = (*options, "-n", workers, "--junitxml=report.xml")
+    env = {"COVERAGE_CORE": "ctrace", "COVERAGE_FILE": str(project.root / ".coverage")}
+    files = []
+    for further in ((), ("--impact",)):
+        done = project.python(*options, *further, env=env)
+        assert done.exit_code == 0, done.output
+        data = json.loads((project.root / "cov.json").read_text(encoding="utf-8"))
+        files.append({name: file["executed_branches"] for name, file in data["files"].items()})
+        (project.root / "cov.json").unlink()
+    assert files[0] == files[1]
+    assert len(files[0]["app.py"]) >= 6
+
+
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_coverage_from_outside_sees_every_test(tmp_path: Path, workers: str) -> None:
     """`coverage run` would measure only what is not left out: nothing is, and that is said."""

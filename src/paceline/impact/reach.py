@@ -53,6 +53,9 @@ _PYTHONS_OWN: Final = frozenset(
     )
 )  # fmt: skip
 
+#: Containers whose members are always the same.
+_FIXED: Final = (tuple, frozenset)
+
 #: The label of a module's globals, to which each adds its name.
 ROOT: Final = frozenset((Label(),))
 _NONE: Final = frozenset[Label]()
@@ -160,7 +163,9 @@ class Explorer:
     def _into(self, value: Any, labels: frozenset[Label], entry: Entry) -> Entry | Reader | None:
         kind = type(value)
         module = kind is dict and readers.is_namespace_of_module(value)
-        if module or self._is_borrowed(value, labels, entry):
+        # The same tuple of plain values holds the same.
+        fixed = kind in _FIXED and all(type(part) in OPAQUE for part in value)
+        if module or fixed or self._is_borrowed(value, labels, entry):
             return None
         if kind is FunctionType:
             return self._into_function(value, labels, entry)

@@ -31,6 +31,7 @@ import weakref
 counter = 0
 found = {}
 items = [[]]
+fixed = (1, [], "plain")
 lazy = None
 
 
@@ -149,6 +150,7 @@ CHANGES = [
     ("del module.flags", "flags"),
     ("module.found['a'] = 1", "found"),
     ("module.items[0].append(1)", "items"),
+    ("module.fixed[1].append(1)", "fixed"),
     ("module.Base.shared = 1", "shared"),
     ("module.Base.kept['a'] = 1", "kept"),
     ("module.Base.made()", "made"),
@@ -382,3 +384,88 @@ def test_a_module_that_is_taken_from_sys_modules_is_a_change(
     found = names(state)
     sys.modules["kept_state"] = module
     assert found == {"kept_state"}
+
+
+def made(folder: Path, name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Import a module of that text, as Python does."""
+    (folder / f"{name}.py").write_text(text, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, name, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def resting(state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Return a test module that rests after the first comparison."""
+    found = made(tmp_path, "resting_state", "seen = []\nclass Hook:\n    calls = []\n", monkeypatch)
+    state.add(found)
+    assert state.changed() == {}
+    state.rest(found)
+    assert state.changed() == {}
+    return found
+
+
+def test_a_module_that_rests_is_not_compared(resting: ModuleType, state: State) -> None:
+    """What changes in it is told only when it is woken, as of all since its last comparison."""
+    resting.seen.append(1)
+    assert state.changed() == {}
+    assert state.wake({"another.py"}) == []
+    assert state.changed() == {}
+    ((since, labels),) = state.wake({str(resting.__file__)})
+    assert (since, labels) == (1, {frozenset(("seen",))})
+    assert state.changed() == {}
+
+
+def test_a_module_that_was_woken_is_compared_at_once(resting: ModuleType, state: State) -> None:
+    """What changes while its own tests run is told as that of any other, and then it rests."""
+    file = {str(resting.__file__)}
+    for number in range(3):
+        assert state.wake(file) == []
+        resting.seen.append(number)
+        assert names(state) == {"seen"}
+    resting.seen.append(3)
+    assert state.changed() == {}
+    assert [late.since for late in state.wake()] == [5]
+
+
+@pytest.mark.parametrize("way", ["asked", "borrowed"])
+def test_a_module_that_is_used_elsewhere_does_not_rest(
+    module: ModuleType, state: State, resting: ModuleType, way: str
+) -> None:
+    """One that code asks for, or whose classes another module keeps, is compared each time."""
+    asked = {"resting_state"} if way == "asked" else set()
+    if way == "borrowed":
+        module.found["hook"] = [resting.Hook]
+        assert names(state) == {"found"}
+    assert state.wake(set(), asked) == []
+    resting.Hook.calls.append(1)
+    assert "calls" in names(state)
+
+
+def test_modules_that_came_late_are_compared(
+    state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many there are, and whether or not anybody told of them."""
+    assert state.changed() == {}
+    late = []
+    for number in range(12):
+        late.append(made(tmp_path, f"late_{number}", f"late_{number} = []\n", monkeypatch))
+        if number % 2:
+            state.add(late[-1])
+        assert state.changed() == {}
+        getattr(late[number // 2], f"late_{number // 2}").append(1)
+        assert names(state) == {f"late_{number // 2}"}
+        assert state.changed() == {}
+
+
+def test_what_changes_often_is_told_each_time(module: ModuleType, state: State) -> None:
+    """And what else changes as well."""
+    assert state.changed() == {}
+    for number in range(30):
+        module.items[0].append(number)
+        module.found[str(number // 20)] = 1
+        assert names(state) == ({"items", "found"} if number % 20 == 0 else {"items"})
+    assert state.changed() == {}
