@@ -395,8 +395,8 @@ def test_coverage_of_what_runs_between_the_phases_of_a_test(tmp_path: Path, work
     """The recording pauses there for pytest's own code only: branch coverage is the same."""
     project = Project(tmp_path / "work")
     project.write(BETWEEN)
-    options = ("-m", "pytest", "--cov=.", "--cov-branch", "--cov-report=json:cov.json", "-q")
-    options = (*options, "-n", workers, "--junitxml=report.xml")
+    coverage = ("--cov=.", "--cov-branch", "--cov-report=json:cov.json")
+    options = ("-m", "pytest", "-q", "-n", workers, "--junitxml=report.xml", *coverage)
     env = {"COVERAGE_CORE": "ctrace", "COVERAGE_FILE": str(project.root / ".coverage")}
     files = []
     for further in ((), ("--impact",)):

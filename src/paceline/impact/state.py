@@ -9,18 +9,17 @@ while other tests run. Nothing but plain values is kept alive.
 from __future__ import annotations
 
 import sys
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
-from gc import get_referents
 from types import ModuleType
 from typing import Any, Final, NamedTuple
-from weakref import WeakValueDictionary
 
 from paceline.impact import counting, surroundings
+from paceline.impact.lending import Lending
+from paceline.impact.modules import Modules, file_in, key_of, name_in
 from paceline.impact.reach import Entry, Explorer
-from paceline.impact.reached import Home, Label, Level, Look, together
-from paceline.impact.readers import identities
+from paceline.impact.reached import Label, Level, Look, together
 from paceline.impact.roots import Parts, of_fixture, of_module, parts
 
 #: Larger modules are looked at in parts, so that a change of one does not cost a look at all.
@@ -73,7 +72,6 @@ class State:
     """Compares what is reachable from the project's modules and from wide fixtures."""
 
     def __init__(self, counts: Callable[[str], bool]) -> None:
-        self._counts = counts
         self._looks: dict[str, Look] = {}
         #: How modules are compared: most together, by its key each that rests or has just come.
         self._orders: dict[str, _Order] = {}
@@ -82,36 +80,24 @@ class State:
         #: How often each root has changed.
         self._changes: Counter[str] = Counter()
         self._explorer = Explorer(counts)
-        self._modules_seen = b""
-        self._modules: dict[str, ModuleType] = {}
+        self._modules = Modules(counts)
         #: The modules at the last comparison.
         self._compared: dict[str, ModuleType] = {}
-        #: The names under which Python finds them, and those that were taken away.
-        self._names: set[str] = set()
-        self._taken: set[str] = set()
-        #: Some are in no list of Python's, as the conftest files of several folders.
-        self._imported: WeakValueDictionary[str, ModuleType] = WeakValueDictionary()
         #: Values of fixtures that outlive a test, each in a list, by the fixture's name.
         self._fixtures: dict[str, list[object]] = {}
         #: The parts of each module, None of one that is looked at as a whole.
         self._parts: dict[str, Parts | None] = {}
-        #: Who leads to the classes and functions of which module; made when needed.
-        self._borrowers: dict[Home, set[tuple[str, Label]]] | None = None
-        self._lenders: set[str] = set()
+        self._lending = Lending(self._looks)
         #: How many comparisons there were, and how many when each module that rests was compared.
         self._comparisons = 0
         self._resting: dict[str, int] = {}
         self._awake: set[str] = set()
         self._process = surroundings.read()
-        self._imported.update(self._project_modules())
 
     def add(self, module: ModuleType) -> None:
         """Take the state of `module`, just imported, as its first; of one made anew as changed."""
-        key = _key(module)
-        self._imported[key] = module
-        # Whoever imported it may take it away again before anybody looks.
-        self._names.add(module.__name__)
-        self._modules_seen = b""
+        key = key_of(module)
+        self._modules.add(module)
         if key in self._parts:
             self._lose_homes({module.__name__})
         else:
@@ -130,7 +116,7 @@ class State:
 
     def rest(self, module: ModuleType) -> None:
         """From now on compare `module` only after it was woken."""
-        key = _key(module)
+        key = key_of(module)
         if key in self._compared:
             self._resting[key] = self._comparisons
             self._young.discard(key)
@@ -142,21 +128,20 @@ class State:
         With no `files` all are. Return what changed in them while they rested; what will have
         changed from now on the next call of `changed` tells.
         """
-        self._lent()
         woken = {
             key
             for key in self._resting.keys() - self._awake
             if files is None
-            or _file_of(key) in files
-            or _module_of(key) in self._lenders
-            or _module_of(key) in asked
+            or file_in(key) in files
+            or name_in(key) in asked
+            or self._lending.lends(name_in(key))
         }
         self._awake |= woken
         found: list[Late] = []
         for key in sorted(woken):
             if self._resting[key] == self._comparisons:
                 continue
-            modules = self._project_modules()
+            modules = self._modules.present()
             changes = dict(self._compare_modules(modules, key)) if key in modules else {}
             if changes:
                 found.append(Late(self._resting[key], changes.keys()))
@@ -171,11 +156,10 @@ class State:
         What was not there at the last call has not changed.
         """
         found = dict.fromkeys(self._changes_of_process(), 0)
-        modules = self._project_modules()
-        found |= {Label(name.split(".")): 0 for name in self._taken}
-        self._taken = set()
+        modules = self._modules.present()
+        found |= {Label(name.split(".")): 0 for name in self._modules.taken()}
         if gone := self._compared.keys() - modules.keys():
-            self._lose_homes({_module_of(key) for key in gone})
+            self._lose_homes({name_in(key) for key in gone})
         if modules != self._compared:
             self._take_in(modules)
         if self._grown_up <= self._comparisons or len(self._young) > _MANY:
@@ -226,31 +210,6 @@ class State:
             self._divide(key, compared[key])
         self._orders[alone] = self._arrange(compared)
 
-    def _lent(self) -> Mapping[Home, Set[tuple[str, Label]]]:
-        """Return by whom and under which label each class or function is found elsewhere."""
-        if self._borrowers is None:
-            self._borrowers = defaultdict(set)
-            self._lenders = set()
-            for key, look in self._looks.items():
-                for home, labels in look.borrowed.items():
-                    self._borrowers[home] |= {(_module_of(key), label) for label in labels}
-                    if home[0] != _module_of(key):
-                        self._lenders.add(home[0])
-        return self._borrowers
-
-    def _lend(self, module: str, changes: dict[Label, int]) -> Iterator[tuple[Label, int]]:
-        """Yield what changed of a module, and what of others leads to its classes and functions."""
-        queue = [(module, label, count) for label, count in changes.items()]
-        lent = self._lent()
-        seen: set[tuple[str, Label]] = set()
-        while queue:
-            module, label, count = queue.pop()
-            yield label, count
-            for name in label:
-                new = lent.get((module, name), set()) - seen
-                seen |= new
-                queue += [(*place, count) for place in new]
-
     def _lose_homes(self, modules: Set[str]) -> None:
         """Have those looked at anew, as if changed, that counted on modules which are gone now."""
         for name, look in self._looks.items():
@@ -261,7 +220,7 @@ class State:
     def _keep(self, name: str, look: Look) -> None:
         known = self._looks.get(name)
         if (known.borrowed if known else {}) != look.borrowed:
-            self._borrowers = None
+            self._lending.forget()
         self._looks[name] = look
 
     def _compare_all(self, roots: Mapping[str, Entry]) -> Iterator[tuple[Label, int]]:
@@ -278,7 +237,7 @@ class State:
         if known is None:
             return ()
         self._changes[name] += 1
-        return self._lend(_module_of(name), _differing(known.prints, now.prints))
+        return self._lending.spread(name_in(name), _differing(known.prints, now.prints))
 
     def _arrange(self, modules: Mapping[str, ModuleType]) -> _Order:
         """Return in which order the roots of `modules`, just looked at, are compared."""
@@ -308,7 +267,7 @@ class State:
             self._parts[key] = None
             return
         del self._looks[key]
-        self._borrowers = None
+        self._lending.forget()
         found = self._parts[key] = parts(whole, list(module.__dict__), _LARGEST)
         for name, root in zip(found.names(key), found.entries(module), strict=True):
             self._keep(name, self._explorer.look(root))
@@ -328,49 +287,11 @@ class State:
         before, self._process = self._process, surroundings.read()
         return set() if before == self._process else surroundings.changes(before, self._process)
 
-    def _project_modules(self) -> dict[str, ModuleType]:
-        seen = identities(get_referents(sys.modules))
-        if seen != self._modules_seen:
-            self._modules_seen = seen
-            self._modules = {}  # nothing is kept alive that only we know
-            names = {
-                name for name, module in list(sys.modules.items()) if self._is_of_project(module)
-            }
-            self._taken |= self._names - names
-            self._names = names
-            self._modules = {
-                _key(module): module
-                for module in (*self._imported.values(), *sys.modules.values())
-                if self._is_of_project(module)
-            }
-        return self._modules
-
-    def _is_of_project(self, module: object) -> bool:
-        if type(module) is not ModuleType:  # a stand-in may do anything when it is asked
-            return False
-        path = module.__dict__.get("__file__")
-        return isinstance(path, str) and self._counts(path)
-
 
 def _note(found: dict[Label, int], changes: Iterable[tuple[Label, int]]) -> None:
     """Add the changes; what two roots show to have counted differently did not count."""
     for label, count in changes:
         found[label] = count if found.get(label, count) == count else 0
-
-
-def _key(module: ModuleType) -> str:
-    """Return what tells a module apart from others of the same name."""
-    return f"{module.__name__} {module.__dict__.get('__file__')}"
-
-
-def _module_of(key: str) -> str:
-    """Return the name of the module that a key, or that of a part, is of."""
-    return key.partition(" ")[0]
-
-
-def _file_of(key: str) -> str:
-    """Return the file of the module that a key is of."""
-    return key.partition(" ")[2]
 
 
 def _differing(

@@ -33,13 +33,13 @@ from paceline.plugin import handover
 from paceline.plugin.carrying import LEFT_OUT, Carrying, is_measured
 from paceline.plugin.choice import Choice
 from paceline.plugin.declarations import declarations
-from paceline.plugin.fingerprints import blocks_of
 from paceline.plugin.narrowing import collects_all, is_narrowed
 from paceline.plugin.options import is_worker
 from paceline.plugin.pauses import Pauses
 from paceline.plugin.recording import SegmentHooks
 from paceline.plugin.surroundings import options
 from paceline.plugin.testmon import share_trace
+from paceline.plugin.testmon_blocks import blocks_of
 
 if TYPE_CHECKING:
     from paceline.impact.records import Records

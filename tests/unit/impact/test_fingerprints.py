@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from paceline.impact.parsing import Parsing
 from paceline.impact.recorder import Recorder
-from paceline.plugin.fingerprints import Executions, Fingerprints, blocks_of
+from paceline.plugin.fingerprints import Executions, Fingerprints
+from paceline.plugin.testmon_blocks import blocks_of
 
 testmon = importlib.import_module("testmon.process_code")
 
