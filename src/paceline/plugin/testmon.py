@@ -34,7 +34,7 @@ class TestmonGuard:
         """Wrap the collector, once testmon has made it."""
         collect = session.config.pluginmanager.get_plugin("TestmonCollect")
         collector = getattr(collect, "testmon", None)
-        if collector is not None:
+        if collector is not None and not isinstance(collector, SharedTrace):
             collector.get_batch_coverage_data = _digestible(collector.get_batch_coverage_data)
             look_again_at_missing_files(session.config.testmon_data)  # type: ignore[attr-defined]
 
