@@ -286,6 +286,37 @@ def test_coverage_is_what_it_is_without_records(recorded: Project) -> None:
     assert reports[0] == reports[1]
 
 
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_testmon_does_not_take_what_changed_in_the_run_for_tested(
+    tmp_path: Path, workers: str
+) -> None:
+    """Of a source that one test changes after another ran it, testmon knows that it must run."""
+    project = Project(tmp_path / "work")
+    project.write(
+        {
+            "pyproject.toml": "[tool.pytest.ini_options]\naddopts = '-p no:randomly'\n",
+            "app.py": "def one():\n    return 1\n",
+            "test_app.py": """
+                from pathlib import Path
+                import app
+                import pytest
+
+                @pytest.mark.xdist_group("all")
+                def test_one():
+                    assert app.one() == 1
+
+                @pytest.mark.xdist_group("all")
+                def test_edits():
+                    Path("app.py").write_text("def one():\\n    return 2\\n")
+            """,
+        }
+    )
+    options = ("-m", "pytest", "-q")
+    done = project.python(*options, "--impact", "-n", workers, "--dist=loadgroup")
+    assert "2 passed" in done.output
+    assert "test_one" in project.python(*options, "--testmon").output
+
+
 #: Code that runs between the phases of a test: hooks, values that are shown or that die.
 BETWEEN = {
     "pyproject.toml": "[tool.pytest.ini_options]\naddopts = '-p no:randomly'\n",

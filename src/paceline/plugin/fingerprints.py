@@ -60,11 +60,18 @@ class Files:
             for code in (part.code, part.early):
                 for path, seen in code.items():
                     name = self._names(path)
-                    # What the run made itself is gone or another when testmon looks for it.
-                    if name and path not in self._recorder.written:
+                    if name and not self._is_made(path):
                         files[name] = files[name] | seen if name in files else seen
         files.setdefault(test.partition("::")[0], _FIRST_LINE)  # as testmon itself does
         return files
+
+    def _is_made(self, path: str) -> bool:
+        """Return whether the run made the file: it is gone or another when testmon looks for it.
+
+        One that was imported before the run wrote to it was not made.
+        """
+        recorder = self._recorder
+        return path in recorder.written and (Need.CONTENT, path) not in recorder.values
 
 
 def _relative(root: str, path: str) -> str:
@@ -180,14 +187,24 @@ class Executions:
         waiting, self._waiting = self._waiting, {}
         with self._aside():
             self._recorder.take(self._recorder.current)
-            complete = {
-                test: {"deps": self._dependencies_of(test, one.files), **one.outcome}
-                if isinstance(one, Ran)
-                else one
-                for test, one in waiting.items()
-            }
-            # What ran is unknown of a file that was edited meanwhile: the test runs again.
-            self._save({test: one for test, one in complete.items() if None not in one["deps"]})
+            self._save(
+                {
+                    test: self._execution(test, one) if isinstance(one, Ran) else one
+                    for test, one in waiting.items()
+                }
+            )
+
+    def _execution(self, test: str, ran: Ran) -> dict[str, Any]:
+        """Return what testmon stores of a test.
+
+        What ran is unknown of a file that was edited meanwhile. The test counts as failed then, so
+        that testmon runs it again: of a test that it does not know it would not, in a file that is
+        as before.
+        """
+        found = self._dependencies_of(test, ran.files)
+        known = [one for one in found if one is not None]
+        unknown = {"failed": True} if len(known) < len(found) else {}
+        return {"deps": known, **ran.outcome, **unknown}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
