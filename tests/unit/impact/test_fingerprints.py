@@ -96,7 +96,9 @@ def stored(root: Path, parsing: Parsing | None, batch: dict[str, dict[str, set[i
         " JOIN test_execution_file_fp ON test_execution.id = test_execution_id"
         " JOIN file_fp ON file_fp.id = fingerprint_id ORDER BY test_name, filename"
     )
-    return data.db.con.execute(query).fetchall()
+    found = data.db.con.execute(query).fetchall()
+    data.db.con.close()
+    return found
 
 
 @pytest.mark.parametrize("white_space", ["", "   \n"])
