@@ -147,6 +147,24 @@ def _segment(entry: Any) -> RawSegment:
     )
 
 
+def in_order(
+    changes: Sequence[StateChange], imports: Mapping[int, int]
+) -> tuple[tuple[StateChange, ...], dict[int, int]]:
+    """Sort changes of state by the test they came after; return them and the new counts.
+
+    Some are found late, and noted after others that came later. `imports` has by segment how many
+    of `changes` were noted before an import ended: as many of the sorted ones are returned as
+    hold all of these.
+    """
+    places = sorted(range(len(changes)), key=lambda place: changes[place].order)
+    ends = [0]
+    for end in sorted(range(len(changes)), key=places.__getitem__):
+        ends.append(max(ends[-1], end + 1))
+    return tuple(changes[place] for place in places), {
+        segment: ends[count] for segment, count in imports.items()
+    }
+
+
 class Numbering:
     """Gives the recorder's segments numbers and turns them into plain data."""
 
@@ -182,14 +200,16 @@ class Numbering:
             path: sorted(map(self.number, segments))
             for path, segments in self._recorder.written.items()
         }
+        numbered = {self.number(segment): count for segment, count in (imports or {}).items()}
+        ordered, counts = in_order(changes, numbered)
         return Recording(
             process,
             tuple(self._raw(segment) for segment in self._order),
             dict(self._recorder.values),
             {name: segment.name for name, segment in self._recorder.by_name.items()},
             tuple(tests),
-            tuple(changes),
-            {self.number(segment): count for segment, count in (imports or {}).items()},
+            ordered,
+            counts,
             tuple(collected),
             tuple(collectors),
             written,

@@ -203,6 +203,8 @@ class SegmentHooks:
 
     def changes(self) -> Iterator[tuple[str, Labels, tuple[int, ...]]]:
         """Yield the state that was changed, with the name of the segment that did, and counts."""
+        with self._watch.aside(), self._tracer.aside():
+            self._note_late(self.state.wake())
         for _, segment, labels, counts in self._changes:
             yield segment.name, labels, counts
 
