@@ -16,6 +16,8 @@ from typing import Final
 from paceline.impact.recorder import Need
 from paceline.impact.scope import Scope
 
+_getframe = sys._getframe  # a test may take it away
+
 #: What these packages look at is their own business, not the test's.
 TOOLS: Final = frozenset(
     (
@@ -151,6 +153,6 @@ class Askers:
 def frame_above(depth: int) -> FrameType | None:
     """Return the frame that many steps above this one, None if the stack ends before."""
     try:
-        return sys._getframe(depth)
+        return _getframe(depth)
     except ValueError:
         return None

@@ -131,15 +131,16 @@ class Pauses:
         return lambda function: partial(called, self, function)
 
     def _pause(self) -> None:
+        self._watch.pause()  # first: the watch need not see how a tracer is taken away
         self._recorder.paused = self._tracer.pause()
-        if self._recorder.paused:
-            self._watch.pause()
+        if not self._recorder.paused:
+            self._watch.resume()
 
     def _resume(self) -> None:
         if self._recorder.paused:
             self._recorder.paused = False
-            self._watch.resume()
             self._tracer.resume()
+            self._watch.resume()
 
 
 class _Steps:
