@@ -50,3 +50,7 @@ class Parsing:
                 further = self._further(tree, text) if self._further is not None else None
                 self._known[key] = Parsed(found, looks_of(path, tree, found), further)
         return self._known[key]
+
+    def forget(self) -> None:
+        """Keep nothing any longer."""
+        self._known.clear()

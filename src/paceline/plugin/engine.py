@@ -365,6 +365,7 @@ class Impact:
             self.children.stop()
         self.tracer.stop()
         self.recorder.forget()
+        self.parsing.forget()
         if self._run is not None:
             self._run.end()
 

@@ -80,11 +80,15 @@ class SegmentHooks:
         self._patch(execute, finish)
 
     def stop(self) -> None:
-        """Give pytest its own functions back, and keep nothing: pytest keeps all plugins."""
+        """Give pytest its own functions back, and keep nothing: pytest keeps all plugins.
+
+        It looks through all that is there for garbage, five times.
+        """
         self._patch(self._execute, self._finish)
-        for known in (self._tests, self._collections, self._fixtures, self._imports):
+        for known in (self._tests, self._collections, self._fixtures, self._imports, self._phases):
             known.clear()
         self._changes.clear()
+        self._compared.clear()
         self._numbering = Numbering(self._recorder)
         self.state = State(self._watch.scope.counts)
 
