@@ -53,7 +53,8 @@ def early_modules(scope: Scope) -> list[tuple[ModuleType, str]]:
 def mentioned_early(paths: Iterable[str]) -> Mentioned:
     """Return what the import-time code of the files mentions, and the functions that it names."""
     trees = [tree for path in paths if (tree := _tree(path)) is not None]
-    sources = [found for tree, text in trees if (found := source.read(tree, text)) is not None]
+    walks = [(walk, text) for tree, text in trees if (walk := source.walk_through(tree, text))]
+    sources = [source.read(walk, text) for walk, text in walks]
     names = set[str]().union(*(one.blocks[0].names for one in sources))
     functions = [block for one in sources for block in one.blocks[1:]]
     before = -1

@@ -8,33 +8,29 @@ rewrite its assertions, before it does.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from paceline.impact import inputs, source
 from paceline.impact.looks import Looks, looks_of
 from paceline.impact.source import Source
+from paceline.impact.syntax import TestmonBlock
 
 
 class Parsed(NamedTuple):
     """A version of a file: its blocks, None if it is no Python; where it looks at itself.
 
-    `further` is what else was asked for.
+    `testmon_blocks` are those that testmon divides it into.
     """
 
     source: Source | None
     looks: Looks | None = None
-    further: Any = None
+    testmon_blocks: list[TestmonBlock] | None = None
 
 
 class Parsing:
-    """Keeps what each version of a file consists of, by its path and its content.
+    """Keeps what each version of a file consists of, by its path and its content."""
 
-    `further` is given each syntax tree and its text, and returns what else is to be kept of it.
-    """
-
-    def __init__(self, further: Callable[[ast.Module, bytes], Any] | None = None) -> None:
-        self._further = further
+    def __init__(self) -> None:
         self._known: dict[tuple[str, str], Parsed] = {}
 
     def of(self, path: str, text: bytes, tree: ast.Module | None = None) -> Parsed:
@@ -43,12 +39,13 @@ class Parsing:
         if key not in self._known:
             if tree is None and path.endswith(source.SUFFIXES):
                 tree = source.tree_of(text)
-            found = None if tree is None else source.read(tree, text)
-            if tree is None or found is None:
+            walk = None if tree is None else source.walk_through(tree, text)
+            if tree is None or walk is None:
                 self._known[key] = Parsed(None)
             else:
-                further = self._further(tree, text) if self._further is not None else None
-                self._known[key] = Parsed(found, looks_of(path, tree, found), further)
+                found = source.read(walk, text)
+                looks = looks_of(path, tree, found)
+                self._known[key] = Parsed(found, looks, walk.testmon_blocks())
         return self._known[key]
 
     def forget(self) -> None:

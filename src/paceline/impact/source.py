@@ -11,30 +11,16 @@ import ast
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from paceline.impact.mentions import MENTIONS, YIELDS
+from paceline.impact.syntax import FUNCTIONS, Function, Walk, has_docstring
 
 #: The files whose blocks are known.
 SUFFIXES = (".py", ".pyw")
 
 #: The name of a file's import-time block.
 MODULE = "<module>"
-
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-_SCOPES = (*_FUNCTIONS, ast.ClassDef)
-
-
-class _Fields(dict[type, "tuple[str, ...] | None"]):
-    """The fields of each kind of node, None of what is no node."""
-
-    def __missing__(self, kind: type) -> tuple[str, ...] | None:
-        found = self[kind] = kind._fields if issubclass(kind, ast.AST) else None
-        return found
-
-
-_FIELDS = _Fields()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +101,8 @@ def indices(bits: int) -> list[int]:
 def parse(text: bytes) -> Source | None:
     """Return the blocks of the Python source `text`, or None if it is no valid Python."""
     tree = tree_of(text)
-    return None if tree is None else read(tree, text)
+    walk = None if tree is None else walk_through(tree, text)
+    return None if walk is None else read(walk, text)
 
 
 def tree_of(text: bytes) -> ast.Module | None:
@@ -126,122 +113,62 @@ def tree_of(text: bytes) -> ast.Module | None:
         return None
 
 
-def read(tree: ast.Module, text: bytes) -> Source | None:
-    """Return the blocks of `text`, whose syntax tree is `tree`; None if that is too deep."""
+def walk_through(tree: ast.Module, text: bytes) -> Walk | None:
+    """Return what `text` consists of, whose syntax tree is `tree`; None if that is too deep."""
     try:
-        return _Reader(text).read(tree)
+        return Walk(tree, text)
     except RecursionError:
         return None
 
 
-class _Reader:
-    """Walks a syntax tree once and takes it apart."""
+def read(walk: Walk, text: bytes) -> Source:
+    """Return the blocks of `text`, which was walked through."""
+    plain = _plain_functions(walk)
+    first = 1 if has_docstring(walk.tree) else 0
+    kept = [
+        part for place, part in enumerate(walk.statements) if place >= first and place not in plain
+    ]
+    # Those that a decorator or a base class may read when the file is imported.
+    shown = [docstring for node, docstring in walk.docstrings if _is_shown(node)]
+    others = [docstring for node, docstring in walk.docstrings if not _is_shown(node)]
+    module = Block(
+        MODULE,
+        _digest([*(text for part in kept for text in part.code()), *shown]),
+        1,
+        0,
+        False,
+        frozenset().union(*(part.names for part in kept)),
+        _layout(0, [text]),
+    )
+    functions = {name: _digest(walk.statements[place].code()) for place, name in plain.items()}
+    lines = text.splitlines()
+    blocks = (_block(function, lines) for function in walk.functions)
+    return Source((module, *blocks), functions, _digest(others))
 
-    def __init__(self, text: bytes) -> None:
-        self._text = text
-        self._lines = text.splitlines()
-        self._blocks: list[Block] = []
-        self._seen: Counter[str] = Counter()
-        self._docstrings: list[str] = []
-        #: Docstrings that a decorator or a base class may read when the file is imported.
-        self._shown: list[str] = []
 
-    def read(self, tree: ast.Module) -> Source:
-        plain = _plain_functions(tree)
-        kept = ast.Module([node for node in tree.body if node not in plain.values()], [])
-        module = self._block(kept, MODULE, kept.body, (1, 0))
-        functions = {name: self._signature(node) for name, node in plain.items()}
-        module = replace(module, digest=_digest([module.digest, *self._shown]))
-        return Source((module, *self._blocks), functions, _digest(self._docstrings))
+def _block(function: Function, lines: list[bytes]) -> Block:
+    name, node, body = function
+    first = node.body[0].lineno
+    last = max(statement.end_lineno or statement.lineno for statement in node.body)
+    start = 1 if has_docstring(node) else 0
+    return Block(
+        name,
+        _digest(body.code(start)),
+        first,
+        last,
+        first == node.lineno,
+        frozenset(body.names),
+        _layout(node.lineno, lines[node.lineno - 1 : last]),
+        _head(node) if all(map(_is_silent, node.body[start:])) else 0,
+    )
 
-    def _signature(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
-        parts: list[str] = []
-        self._dump(node, "", parts, set())
-        return _digest(parts)
 
-    def _block(
-        self, node: ast.AST, name: str, body: list[ast.stmt], lines: tuple[int, int]
-    ) -> Block:
-        parts: list[str] = []
-        names: set[str] = set()
-        prefix = "" if name == MODULE else f"{name}.<locals>."
-        body = self._without_docstring(node, body)
-        for statement in body:
-            self._dump(statement, prefix, parts, names)
-        first = getattr(node, "lineno", 0)
-        inline = not isinstance(node, ast.Module) and lines[0] == first
-        shown = self._lines[first - 1 : lines[1]] if first else [self._text]
-        layout = hashlib.blake2b(b"%d\n" % first + b"\n".join(shown), digest_size=6).hexdigest()
-        head = 0 if isinstance(node, ast.Module) or not all(map(_is_silent, body)) else _head(node)
-        return Block(name, _digest(parts), *lines, inline, frozenset(names), layout, head)
+def _layout(first: int, lines: list[bytes]) -> str:
+    return hashlib.blake2b(b"%d\n" % first + b"\n".join(lines), digest_size=6).hexdigest()
 
-    def _without_docstring(self, node: ast.AST, body: list[ast.stmt]) -> list[ast.stmt]:
-        """Take the docstring out of `body`, and keep it apart."""
-        first = body[0] if body else None
-        if not (
-            isinstance(first, ast.Expr)
-            and isinstance(first.value, ast.Constant)
-            and isinstance(first.value.value, str)
-        ):
-            return body
-        seen = (
-            getattr(node, "decorator_list", [])
-            or getattr(node, "bases", [])
-            or getattr(node, "keywords", [])
-        )
-        (self._shown if seen else self._docstrings).append(first.value.value)
-        return body[1:]
 
-    def _dump(self, node: Any, prefix: str, parts: list[str], names: set[str]) -> None:
-        """Add to `parts` what tells the code apart, and to `names` what it mentions."""
-        kind = type(node)
-        fields = _FIELDS[kind]
-        if kind is list:
-            parts.append("[")
-            for item in node:
-                self._dump(item, prefix, parts, names)
-            parts.append("]")
-        elif fields is None:
-            parts.append(repr(sorted(node, key=repr) if kind is frozenset else node))
-        else:
-            if kind in MENTIONS:
-                MENTIONS[kind](node, names)
-            parts.append(kind.__name__)
-            if kind in _SCOPES:
-                self._dump_definition(node, prefix, parts, names)
-            else:
-                for key in fields:
-                    value = getattr(node, key, None)
-                    if value is None or type(value) is str:  # as most are: no further call
-                        parts.append(repr(value))
-                    else:
-                        self._dump(value, prefix, parts, names)
-            parts.append(";")
-
-    def _dump_definition(self, node: Any, prefix: str, parts: list[str], names: set[str]) -> None:
-        """Add the fields of a function or a class, which is a scope of its own."""
-        scope = f"{prefix}{node.name}."
-        for key in node._fields:
-            value = getattr(node, key, None)
-            if key != "body":
-                self._dump(value, prefix, parts, names)
-            elif isinstance(node, ast.ClassDef):
-                self._dump(self._without_docstring(node, node.body), scope, parts, names)
-            else:
-                # A call of a generator is another thing, which can be told from outside.
-                parts.append(self._function(node, prefix))
-
-    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, prefix: str) -> str:
-        """Make the body a block of its own; return what of it the definition shows."""
-        name = prefix + node.name
-        self._seen[name] += 1
-        if self._seen[name] > 1:
-            name = f"{name}#{self._seen[name]}"
-        place = len(self._blocks)
-        last = max(statement.end_lineno or statement.lineno for statement in node.body)
-        block = self._block(node, name, node.body, (node.body[0].lineno, last))
-        self._blocks.insert(place, block)
-        return YIELDS if YIELDS in block.names else ""
+def _is_shown(node: Any) -> bool:
+    return any(getattr(node, key, None) for key in ("decorator_list", "bases", "keywords"))
 
 
 def _last(name: str) -> str:
@@ -262,13 +189,22 @@ def _head(node: Any) -> int:
     return int(min([node.lineno, *(one.lineno for one in node.decorator_list)]))
 
 
-def _plain_functions(tree: ast.Module) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
-    """Return the top-level functions that the import of the file only defines."""
-    found = [node for node in tree.body if isinstance(node, _FUNCTIONS) and _is_plain(node)]
-    taken = Counter(_import_time_names(tree, found))
-    taken.update(node.name for node in tree.body if isinstance(node, (*_FUNCTIONS, ast.ClassDef)))
-    # Its own definition is the one time that its name may appear.
-    return {node.name: node for node in found if taken[node.name] == 1}
+def _plain_functions(walk: Walk) -> dict[int, str]:
+    """Return the functions that the import of the file only defines, by place and with name."""
+    found = {
+        place: node.name
+        for place, node in enumerate(walk.tree.body)
+        if isinstance(node, FUNCTIONS) and _is_plain(node)
+    }
+    # Function bodies count too: a class body may call its methods while it is made.
+    names = (some for place, some in enumerate(walk.variables) if place not in found)
+    taken = set[str]().union(*names)
+    defined = Counter(
+        node.name for node in walk.tree.body if isinstance(node, (*FUNCTIONS, ast.ClassDef))
+    )
+    return {
+        place: name for place, name in found.items() if defined[name] == 1 and name not in taken
+    }
 
 
 def _is_plain(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
@@ -286,20 +222,6 @@ def _is_plain(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
             for part in ast.walk(hint)
         )
     )
-
-
-def _import_time_names(tree: ast.Module, plain: list[Any]) -> Iterable[str]:
-    queue: list[Any] = [node for node in tree.body if node not in plain]
-    while queue:
-        node = queue.pop()
-        if type(node) is ast.Name:
-            yield node.id
-        # Function bodies count too: a class body may call its methods while it is made.
-        for value in vars(node).values():
-            if type(value) is list:
-                queue += [part for part in value if isinstance(part, ast.AST)]
-            elif isinstance(value, ast.AST):
-                queue.append(value)
 
 
 def _digest(parts: Iterable[str]) -> str:

@@ -39,7 +39,6 @@ from paceline.plugin.pauses import Pauses
 from paceline.plugin.recording import SegmentHooks
 from paceline.plugin.surroundings import options
 from paceline.plugin.testmon import share_trace
-from paceline.plugin.testmon_blocks import blocks_of
 
 if TYPE_CHECKING:
     from paceline.impact.records import Records
@@ -62,7 +61,7 @@ class Impact:
         self.scope = Scope(self.root)
         self.watch = Watch(self.recorder, self.scope)
         self.tracer = Tracer(self.recorder, self.scope.counts, self._measuring, self.watch.aside)
-        self.parsing = Parsing(blocks_of)
+        self.parsing = Parsing()
         self.imports = Imports(self.recorder, self.watch, (rewrite.AssertionRewritingHook,))
         self.hooks: SegmentHooks | None = None
         self.choice: Choice

@@ -256,7 +256,7 @@ class Executions:
                 text + b"\n",
             )
         ):
-            blocks = self._parsing.of(path, text).further
+            blocks = self._parsing.of(path, text).testmon_blocks
             if blocks is not None:
                 make = self._process_code.Block
                 module._blocks = [

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from paceline.impact.parsing import Parsing
 from paceline.impact.recorder import Recorder
+from paceline.impact.syntax import Walk
 from paceline.plugin.fingerprints import Executions, Fingerprints
-from paceline.plugin.testmon_blocks import blocks_of
 
 testmon = importlib.import_module("testmon.process_code")
 
@@ -65,7 +65,7 @@ def test_blocks_are_those_that_testmon_makes() -> None:
     for text in (SOURCE, *(path.read_text(encoding="utf-8") for path in own)):
         module = testmon.Module(source_code=text)
         made = [(block.start, block.end, block.code, block.name) for block in module.blocks]
-        assert blocks_of(ast.parse(text), text.encode()) == made
+        assert Walk(ast.parse(text), text.encode()).testmon_blocks() == made
 
 
 @contextmanager
@@ -106,7 +106,7 @@ def test_what_is_stored_is_what_testmon_stores(tmp_path: Path, white_space: str)
     """Tests, files, digests and checksums are the same as by testmon's own way."""
     batch = {"test_a.py::one": {"app.py": {1, 11}}, "test_a.py::two": {"app.py": {1, 17}}}
     found = []
-    for name, parsing in (("ours", Parsing(blocks_of)), ("plain", None)):
+    for name, parsing in (("ours", Parsing()), ("plain", None)):
         (tmp_path / name).mkdir()
         text = SOURCE.replace("LIMIT = 3", f'LIMIT = """\n{white_space}"""')
         (tmp_path / name / "app.py").write_text(text, encoding="utf-8")
@@ -119,5 +119,5 @@ def test_a_file_that_is_gone_is_no_dependency(tmp_path: Path) -> None:
     """What the run made and removed is nothing that testmon could look at."""
     (tmp_path / "app.py").write_text(SOURCE, encoding="utf-8")
     batch = {"test_a.py::one": {"app.py": {1}, "gone.py": {1}}}
-    rows = stored(tmp_path, Parsing(blocks_of), batch)
+    rows = stored(tmp_path, Parsing(), batch)
     assert [row[1] for row in rows] == ["app.py"]  # type: ignore[attr-defined]

@@ -104,6 +104,37 @@ def test_docstrings_are_kept_apart() -> None:
     assert blocks(other).docstrings != blocks(BASE).docstrings
 
 
+@pytest.mark.parametrize("docstring", ["outer", "inner", "method", "local", "local method"])
+def test_docstrings_of_nested_classes_are_kept_apart(docstring: str) -> None:
+    """However deep a class stands in others and in functions, its docstring changes no block."""
+    text = '''
+class Outer:
+    """outer"""
+
+    class Inner:
+        """inner"""
+
+        def method(self):
+            """method"""
+            class Local:
+                """local"""
+                def method(self):
+                    """local method"""
+            return Local
+'''
+    other = text.replace(f'"""{docstring}"""', '"""another"""')
+    assert digests(other) == digests(text)
+    assert blocks(other).docstrings != blocks(text).docstrings
+    assert "another" not in frozenset[str]().union(*(one.names for one in blocks(other).blocks))
+
+
+def test_a_function_that_becomes_a_generator_changes_where_it_is_defined() -> None:
+    """Whoever only defines it gets another thing from its call."""
+    text = "class Box:\n    def items(self):\n        return 1\n"
+    other = text.replace("return", "yield")
+    assert digests(other)[MODULE] != digests(text)[MODULE]
+
+
 def test_a_docstring_under_a_decorator_is_import_time_code() -> None:
     """A decorator may read it, as commands do for their help."""
     text = '@command\ndef run():\n    """One."""\n'

@@ -1,0 +1,214 @@
+"""Walks a syntax tree once and writes down the body of each function, and the rest of the file.
+
+The texts are those of which pytest-testmon takes its checksums, so that one walk serves both: that
+of `ast.dump` without positions, and with "transformed_into_block" where the body of a function
+stood (testmon 2.2, `Module.dump_and_block` in process_code.py).
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from paceline.impact.mentions import MENTIONS, YIELDS
+
+FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+class TestmonBlock(NamedTuple):
+    """A block as testmon makes it: its lines, its text and its name."""
+
+    first: int
+    last: int | None
+    text: str
+    name: str
+
+
+@dataclass(slots=True)
+class Written:
+    """What statements are and mention, but for the bodies of functions in them.
+
+    `generators` are the functions in them that are generators. `documented` has the text of each
+    class with a docstring, and the same without it; inner classes come first.
+    """
+
+    texts: list[str] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+    generators: list[str] = field(default_factory=list)
+    documented: list[tuple[str, str]] = field(default_factory=list)
+
+    def code(self, first: int = 0) -> list[str]:
+        """Return what tells the statements apart from number `first` on, without docstrings."""
+        texts = self.texts[first:]
+        for whole, rest in reversed(self.documented):
+            texts = [text.replace(whole, rest) for text in texts]
+        return [*texts, *self.generators]
+
+
+class Function(NamedTuple):
+    """A function, by its qualified name, and its body."""
+
+    name: str
+    node: Any
+    body: Written
+
+
+class _Kinds(dict[type, Any]):
+    """Of each kind of node its name, its fields, and what adds the names that it mentions.
+
+    A kind without fields has only its text, and None is what is no node.
+    """
+
+    def __missing__(self, kind: type) -> Any:
+        found: Any = None
+        if issubclass(kind, ast.AST):
+            name = kind.__name__
+            found = (name, kind._fields, MENTIONS.get(kind)) if kind._fields else f"{name}()"
+        self[kind] = found
+        return found
+
+
+_KINDS: Final = _Kinds()
+
+
+class Walk:
+    """What the file with the syntax tree `tree` consists of; raises RecursionError if too deep.
+
+    `statements` are its own, `variables` what each of them mentions as a variable, in functions
+    too. `functions` come from the outside in. `docstrings` are there with what they belong to.
+    """
+
+    def __init__(self, tree: ast.Module, text: bytes) -> None:
+        self.tree = tree
+        self.statements: list[Written] = []
+        self.variables: list[set[str]] = []
+        self.functions: list[Function] = []
+        self.docstrings: list[tuple[Any, str]] = []
+        self._ended: list[tuple[Any, int | None, list[str]]] = []
+        self._seen: Counter[str] = Counter()
+        self._prefix = ""
+        lines = len(text.decode(errors="replace").splitlines())
+        for statement, end in zip(tree.body, _ends(tree.body, lines), strict=True):
+            self._written, self._variables = Written(), set[str]()
+            is_docstring = not self.statements and has_docstring(tree)
+            written = _docstring(statement) if is_docstring else self._text(statement, end)
+            self._written.texts.append(written)
+            self.statements.append(self._written)
+            self.variables.append(self._variables)
+        self._end(tree, lines, [part.texts[0] for part in self.statements])
+
+    def testmon_blocks(self) -> list[TestmonBlock]:
+        """Return the blocks that testmon makes of the file."""
+        return [
+            TestmonBlock(
+                node.body[0].lineno,
+                last,
+                f"{number}:{', '.join(texts)}",
+                getattr(node, "name", "unknown"),
+            )
+            for number, (node, last, texts) in enumerate(self._ended)
+        ]
+
+    def _text(self, node: Any, end: int | None) -> str:
+        """Write a node down; `end` is the last line before what follows, as testmon counts it."""
+        kind = type(node)
+        if kind is ast.Name:
+            self._variables.add(node.id)
+            self._written.names.add(node.id)
+            return f"Name({node.id!r}, {_KINDS[type(node.ctx)]})"
+        if kind is list:
+            return ", ".join(self._texts(node, end))
+        known = _KINDS[kind]
+        if known is None:
+            return repr(node)
+        if type(known) is str:
+            return known
+        name, fields, mention = known
+        if mention is not None:
+            mention(node, self._written.names)
+        if kind is ast.ClassDef:
+            return self._class(node, end)
+        parts: list[str] = []
+        for key in fields:
+            value = getattr(node, key)
+            if value is None or type(value) is str:  # as most are: no further call
+                parts.append(repr(value))
+            elif key == "body" and kind in FUNCTIONS:
+                parts.append(self._function(node, end))
+            else:
+                parts.append(self._text(value, end))
+        return f"{name}({', '.join(parts)})"
+
+    def _texts(self, nodes: list[Any], end: int | None) -> list[str]:
+        if not nodes or isinstance(nodes[0], ast.expr):  # where no function is
+            return [self._text(node, None) for node in nodes]
+        return [self._text(node, last) for node, last in zip(nodes, _ends(nodes, end), strict=True)]
+
+    def _body(self, node: Any, end: int | None) -> list[str]:
+        if has_docstring(node):  # which mentions nothing
+            return [_docstring(node.body[0]), *self._texts(node.body[1:], end)]
+        return self._texts(node.body, end)
+
+    def _class(self, node: ast.ClassDef, end: int | None) -> str:
+        outer, self._prefix = self._prefix, f"{self._prefix}{node.name}."
+        parts = {key: self._text(getattr(node, key), end) for key in node._fields if key != "body"}
+        body = self._body(node, end)
+        self._prefix = outer
+
+        def text(statements: list[str]) -> str:
+            known = {**parts, "body": ", ".join(statements)}
+            return f"ClassDef({', '.join(known[key] for key in node._fields)})"
+
+        if self._end_docstring(node):
+            self._written.documented.append((text(body), text(body[1:])))
+        return text(body)
+
+    def _function(self, node: Any, end: int | None) -> str:
+        """Write the body of a function down by itself; return what stands in its place."""
+        name = self._prefix + node.name
+        self._seen[name] += 1
+        if self._seen[name] > 1:
+            name = f"{name}#{self._seen[name]}"
+        outer, prefix = self._written, self._prefix
+        self._written, self._prefix = Written(), f"{name}.<locals>."
+        self.functions.append(Function(name, node, self._written))
+        self._written.texts += self._body(node, end)
+        self._end(node, end, self._written.texts)
+        if YIELDS in self._written.names:  # to call it is another thing, as can be told from here
+            outer.generators.append(name)
+        self._written, self._prefix = outer, prefix
+        return "transformed_into_block"
+
+    def _end(self, node: Any, end: int | None, texts: list[str]) -> None:
+        self._end_docstring(node)
+        if node.body:
+            self._ended.append((node, node.body[-1].end_lineno if end is None else end, texts))
+
+    def _end_docstring(self, node: Any) -> bool:
+        if has_docstring(node):
+            self.docstrings.append((node, node.body[0].value.value))
+            return True
+        return False
+
+
+def has_docstring(node: Any) -> bool:
+    """Return whether the body of a file, class or function begins with a docstring."""
+    first = node.body[0] if node.body else None
+    return (
+        isinstance(first, ast.Expr)
+        and isinstance(first.value, ast.Constant)
+        and isinstance(first.value.value, str)
+    )
+
+
+def _docstring(statement: Any) -> str:
+    return f"Expr(Constant({statement.value.value!r}, {statement.value.kind!r}))"
+
+
+def _ends(nodes: Sequence[Any], end: int | None) -> list[int | None]:
+    """Return for each node the last line before the next one, None where that has no line."""
+    lines = [getattr(node, "lineno", None) for node in nodes[1:]]
+    return [*(None if line is None else line - 1 for line in lines), end] if nodes else []
