@@ -199,9 +199,10 @@ class Imports:
             except ImportError as error:
                 recorder.current.missing.add(error.name or name)
                 raise
-            asked = _asked(_absolute(name, globals, level), tuple(fromlist or ()))
-            if not recorder.current.modules.issuperset(asked):
-                recorder.current.modules.update(asked)
+            asked = _asked(name, _package(globals) if level else "", level, tuple(fromlist or ()))
+            known = recorder.current.modules
+            if not known.issuperset(asked):
+                known.update(asked)
                 recorder.asked.update(asked)
                 self._note_modules(asked)
             return result
@@ -256,18 +257,16 @@ def _origin(module: object) -> str:
     return ""
 
 
-@functools.cache
-def _asked(base: str, fromlist: tuple[object, ...]) -> tuple[str, ...]:
-    """Return the modules that `from base import ...` may mean; functions import in loops."""
-    return (base, *(f"{base}.{part}" for part in fromlist if isinstance(part, str)))
+def _package(namespace: Any) -> str:
+    known = namespace or {}
+    return cast(str, known.get("__package__") or known.get("__name__", ""))
 
 
-def _absolute(name: str, namespace: Any, level: int) -> str:
-    if level == 0:
-        return name
-    package = cast(
-        str, (namespace or {}).get("__package__") or (namespace or {}).get("__name__", "")
-    )
-    above = package.split(".")
-    base = ".".join(above[: len(above) - level + 1])
-    return f"{base}.{name}" if name else base
+@functools.cache  # functions import in loops
+def _asked(name: str, package: str, level: int, fromlist: tuple[object, ...]) -> tuple[str, ...]:
+    """Return the modules that `from name import ...` may mean, `level` dots above `package`."""
+    if level:
+        above = package.split(".")
+        parts = [*above[: len(above) - level + 1], *([name] if name else [])]
+        name = ".".join(parts)
+    return (name, *(f"{name}.{part}" for part in fromlist if isinstance(part, str)))

@@ -6,7 +6,7 @@ What changes of them has changed for everyone who finds them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 
 from paceline.impact.modules import name_in
 from paceline.impact.reached import Home, Label, Look
@@ -24,10 +24,10 @@ class Lending:
         """Take note that a look has changed in what it finds."""
         self._borrowers = None
 
-    def lends(self, module: str) -> bool:
-        """Return whether anything of `module` is found in another one."""
+    def lenders(self) -> Set[str]:
+        """Return the names of modules of which anything is found in another one."""
         self._found()
-        return module in self._lenders
+        return self._lenders
 
     def _found(self) -> dict[Home, set[tuple[str, Label]]]:
         """Return by whom and under which label each class or function is found."""

@@ -38,16 +38,15 @@ class Modules:
         if seen != self._seen:
             self._seen = seen
             self._modules = {}  # nothing is kept alive that only we know
-            names = {
-                name for name, module in list(sys.modules.items()) if self._is_of_project(module)
-            }
-            self._taken |= self._names - names
-            self._names = names
-            self._modules = {
-                key_of(module): module
-                for module in (*self._imported.values(), *sys.modules.values())
+            own = {
+                name: module
+                for name, module in list(sys.modules.items())
                 if self._is_of_project(module)
             }
+            self._taken |= self._names - own.keys()
+            self._names = {*own}
+            others = filter(self._is_of_project, self._imported.values())
+            self._modules = {key_of(module): module for module in (*others, *own.values())}
         return self._modules
 
     def taken(self) -> set[str]:

@@ -60,9 +60,15 @@ _BUILTINS: Final = builtins.__dict__
 #: References that asking for their number adds.
 _OF_THE_CALL: Final = sys.getrefcount(object())
 ADDRESS_BYTES: Final = ctypes.sizeof(ctypes.c_void_p)
-#: Returns a copy of memory: `ctypes.string_at` without the function of Python around it.
+#: What comes before the items of a tuple, and before the address of a list's.
+_HEAD: Final = tuple.__basicsize__
+#: Return a copy of memory: `ctypes.string_at` without the function of Python around it.
 _bytes_at: Final[Callable[[int, int], bytes]] = ctypes.PYFUNCTYPE(
     ctypes.py_object, ctypes.c_void_p, ctypes.c_ssize_t
+)(("PyBytes_FromStringAndSize", ctypes.pythonapi))
+#: The same of the memory of an object itself, from its beginning.
+_bytes_of: Final[Callable[[object, int], bytes]] = ctypes.PYFUNCTYPE(
+    ctypes.py_object, ctypes.py_object, ctypes.c_ssize_t
 )(("PyBytes_FromStringAndSize", ctypes.pythonapi))
 
 
@@ -82,11 +88,11 @@ def identities(objects: Sequence[object]) -> bytes:
     if _LISTS_SHOW_ITEMS and type(objects) is list:
         return _identities_in_list(objects)
     items = tuple(objects)
-    return _bytes_at(id(items) + tuple.__basicsize__, len(items) * ADDRESS_BYTES)
+    return _bytes_of(items, tuple.__basicsize__ + len(items) * ADDRESS_BYTES)[_HEAD:]
 
 
 def _identities_in_list(objects: list[Any]) -> bytes:
-    place = ctypes.c_void_p.from_address(id(objects) + tuple.__basicsize__).value
+    place = int.from_bytes(_bytes_of(objects, _HEAD + ADDRESS_BYTES)[_HEAD:], sys.byteorder)
     return _bytes_at(place, len(objects) * ADDRESS_BYTES) if place else b""
 
 
@@ -259,6 +265,15 @@ def settings_of_loggers(loggers: Sequence[logging.Logger]) -> list[object]:
     ]
 
 
+def _states_of_random(sources: Sequence[random.Random]) -> list[object]:
+    # As `getstate`, which makes 625 numbers of it (CPython, _randommodule.c).
+    size = random.Random.__mro__[1].__basicsize__
+    return [
+        (_bytes_of(one, size)[object.__basicsize__ :], vars(one).get("gauss_next"))
+        for one in sources
+    ]
+
+
 #: What references do not show.
 READERS: Final[dict[type, Reader]] = {
     **dict.fromkeys(map(type, (iter([]), iter(()), iter(range(0)), reversed([]))), _steps_left),
@@ -269,7 +284,7 @@ READERS: Final[dict[type, Reader]] = {
     type(threading.Lock()): lambda locks: [one.locked() for one in locks],
     type(threading.RLock()): lambda locks: list(map(repr, locks)),  # owner and count
     logging.Logger: settings_of_loggers,
-    random.Random: lambda sources: [hash(one.getstate()) for one in sources],
+    random.Random: _states_of_random,
     type(functools.lru_cache(len)): _misses,
     itertools.count: lambda counts: list(map(_next_number, counts)),
     bytearray: lambda arrays: list(map(bytes, arrays)),

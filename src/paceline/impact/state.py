@@ -91,6 +91,8 @@ class State:
         #: How many comparisons there were, and how many when each module that rests was compared.
         self._comparisons = 0
         self._resting: dict[str, int] = {}
+        #: The name and the file of each module that rests.
+        self._whose: dict[str, tuple[str, str]] = {}
         self._awake: set[str] = set()
         self._process = surroundings.read()
 
@@ -119,6 +121,7 @@ class State:
         key = key_of(module)
         if key in self._compared:
             self._resting[key] = self._comparisons
+            self._whose[key] = (name_in(key), file_in(key))
             self._young.discard(key)
             self._orders.clear()
 
@@ -128,14 +131,13 @@ class State:
         With no `files` all are. Return what changed in them while they rested; what will have
         changed from now on the next call of `changed` tells.
         """
+        lenders = self._lending.lenders()
         woken = {
             key
-            for key in self._resting.keys() - self._awake
-            if files is None
-            or file_in(key) in files
-            or name_in(key) in asked
-            or self._lending.lends(name_in(key))
+            for key, (name, file) in self._whose.items()
+            if files is None or file in files or name in asked or name in lenders
         }
+        woken -= self._awake
         self._awake |= woken
         found: list[Late] = []
         for key in sorted(woken):

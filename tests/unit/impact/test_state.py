@@ -7,6 +7,7 @@ import gc
 import importlib.util
 import io
 import logging
+import random
 import signal
 import sys
 import threading
@@ -292,6 +293,21 @@ def test_what_references_do_not_show_is_read(module: ModuleType, state: State) -
     assert names(state) == {"stream"}
     module.event.set()
     assert names(state) == {"event"}
+
+
+def test_a_source_of_random_numbers_is_state(module: ModuleType, state: State) -> None:
+    """It changes with each number, with a seed, and with what it keeps of a pair; not by itself."""
+    vars(module).update(source=random.Random(7))
+    state.changed()
+    for change in (module.source.random, lambda: module.source.seed(1), module.source.gauss):
+        change()
+        assert names(state) == {"source"}
+        assert names(state) == set()
+    before = module.source.getstate()
+    module.source.gauss_next = None
+    assert names(state) == {"source"}
+    module.source.setstate(before)
+    assert names(state) == {"source"}
 
 
 def test_equal_values_of_another_type_are_another_state(module: ModuleType, state: State) -> None:
