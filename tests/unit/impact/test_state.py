@@ -297,16 +297,17 @@ def test_what_references_do_not_show_is_read(module: ModuleType, state: State) -
 
 def test_a_source_of_random_numbers_is_state(module: ModuleType, state: State) -> None:
     """It changes with each number, with a seed, and with what it keeps of a pair; not by itself."""
-    vars(module).update(source=random.Random(7))
+    source = random.Random(7)
+    vars(module).update(source=source)
     state.changed()
-    for change in (module.source.random, lambda: module.source.seed(1), module.source.gauss):
+    for change in (source.random, lambda: source.seed(1), lambda: source.gauss(0, 1)):
         change()
         assert names(state) == {"source"}
         assert names(state) == set()
-    before = module.source.getstate()
-    module.source.gauss_next = None
+    before = source.getstate()
+    vars(source).update(gauss_next=None)
     assert names(state) == {"source"}
-    module.source.setstate(before)
+    source.setstate(before)
     assert names(state) == {"source"}
 
 
