@@ -214,7 +214,8 @@ class Builder:
         bits = self._blocks.executed(record, seen, importing=importing) | importing
         node.blocks[record] |= bits
         # What a file mentions when it is imported is its own doing, not that of who runs it.
-        node.names |= self._blocks.names(record, bits if node.kind is Kind.IMPORT else bits & ~1)
+        own = bits if node.kind is Kind.IMPORT else bits & ~1
+        node.mentions.add(self._blocks.names(record, own))
         if looks := self._looks.get(path):
             self._add_looks(node, record, looks, seen, importing=importing)
 
@@ -276,7 +277,9 @@ class Builder:
             # Its own code, its fixtures, its children; what left state for it looked earlier.
             parts = own_parts(place, nodes)
             looking = any(part.sees_lines for part in parts)
-            nodes[place].sees_lines = looking or keeps_lines([part.names for part in parts])
+            nodes[place].sees_lines = looking or keeps_lines(
+                [some for part in parts for some in part.mentions]
+            )
             if not any(part.sees_texts for part in parts):
                 continue
             reached = reachable([place], nodes, by_path)

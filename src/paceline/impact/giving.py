@@ -113,7 +113,7 @@ def _link_imports(places: Iterable[int], nodes: Sequence[Node], latest: Latest) 
     What an import finds that ran in the same test or file is known only when that has ended.
     """
     for place in places:
-        nodes[place].links |= latest.of(nodes[place].names)
+        nodes[place].links |= latest.of(frozenset().union(*nodes[place].mentions))
 
 
 def process_names(needs: Iterable[NeedRecord]) -> set[str]:
@@ -125,7 +125,7 @@ def process_names(needs: Iterable[NeedRecord]) -> set[str]:
 def _mentioned(place: int, nodes: Mapping[int, Node]) -> set[str]:
     names: set[str] = set()
     for part in own_parts(place, nodes):
-        names |= part.names | process_names(part.needs)
+        names.update(*part.mentions, process_names(part.needs))
         if part.modules or part.missing:
             names.add(SEARCH_FOLDERS)
     return names

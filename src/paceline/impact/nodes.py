@@ -15,7 +15,8 @@ class Node:
         self.kind = raw.kind
         self.name = name
         self.blocks: defaultdict[SourceRecord, int] = defaultdict(int)
-        self.names: set[str] = set()
+        #: What its code mentions, of each file. Most tests mention what others do: the same sets.
+        self.mentions: set[frozenset[str]] = set()
         #: Names that code mentions which has no file: code that was generated.
         self.generated = set(raw.generated)
         self.needs: set[NeedRecord] = set()
@@ -39,7 +40,7 @@ class Node:
         """Take over what another process saw of the same segment."""
         for source_record, bits in other.blocks.items():
             self.blocks[source_record] |= bits
-        self.names |= other.names
+        self.mentions |= other.mentions
         self.generated |= other.generated
         self.needs |= other.needs
         self.links |= other.links

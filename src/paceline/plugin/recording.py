@@ -141,9 +141,9 @@ class SegmentHooks:
         if hasattr(item, "dtest"):  # the examples in a docstring
             segment.generated.add("__doc__")
         self._order[item.nodeid] = len(self._order) + 1
-        self._link(segment, item)
         files = {str(getattr(getattr(item, "module", None), "__file__", None))}
         with self._watch.aside(), self._tracer.aside():
+            self._link(segment, item)
             self._note_late(self.state.wake(files))
         with self._recorder.inside(segment):
             result = yield
