@@ -22,6 +22,9 @@ from paceline.impact.tracer import unpack
 
 Arc = tuple[int, int]
 
+#: Of zlib: level 6 takes several times as long.
+_LEVEL: Final = 1
+
 TABLES: Final = """
 CREATE TABLE measured (source INTEGER PRIMARY KEY, tracer TEXT, text BLOB, arcs BLOB);
 CREATE TABLE ran (id INTEGER PRIMARY KEY, source INTEGER, bits BLOB, UNIQUE(source, bits));
@@ -164,7 +167,7 @@ class Writer:
         """Store a version of a file."""
         self._connection.execute(
             "INSERT OR IGNORE INTO measured VALUES (?, ?, ?, ?)",
-            (source, tracer, zlib.compress(text), _packed_arcs([])),
+            (source, tracer, zlib.compress(text, _LEVEL), _packed_arcs([])),
         )
 
     def add(self, segment: int, code: Mapping[int, frozenset[object]]) -> None:
@@ -206,12 +209,12 @@ class Writer:
 
     def _set(self, source: int, bits: int) -> int:
         key = (source, bits.to_bytes((bits.bit_length() + 7) // 8, "little"))
+        insert = "INSERT OR IGNORE INTO ran (source, bits) VALUES (?, ?)"
+        cursor = self._connection.execute(insert, key)
+        if cursor.rowcount:
+            return int(cursor.lastrowid or 0)
         query = "SELECT id FROM ran WHERE source = ? AND bits = ?"
-        row = self._connection.execute(query, key).fetchone()
-        if row is None:
-            insert = "INSERT INTO ran (source, bits) VALUES (?, ?)"
-            return int(self._connection.execute(insert, key).lastrowid or 0)
-        return int(row[0])
+        return int(self._connection.execute(query, key).fetchone()[0])
 
 
 def clean(connection: sqlite3.Connection) -> None:
@@ -246,7 +249,7 @@ def _numbers(data: bytes) -> array[int]:
 
 
 def _packed_arcs(arcs: Sequence[Arc]) -> bytes:
-    return zlib.compress(array("i", [line for arc in arcs for line in arc]).tobytes())
+    return zlib.compress(array("i", [line for arc in arcs for line in arc]).tobytes(), _LEVEL)
 
 
 def _unpacked_arcs(data: bytes) -> list[Arc]:
