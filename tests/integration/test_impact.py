@@ -455,6 +455,34 @@ def test_coverage_from_outside_sees_every_test(tmp_path: Path, workers: str) -> 
     assert done.output.count("every test runs") == 1
 
 
+def test_pytest_rewrites_tests_and_nothing_of_ours(tmp_path: Path) -> None:
+    """Asserts in tests are explained as ever; Paceline's modules are imported as they are."""
+    project = Project(tmp_path / "work")
+    project.write(
+        {
+            "pyproject.toml": "",
+            "test_one.py": """
+                import sys
+
+
+                def test_rewritten():
+                    made = (1, 2, 3)
+                    assert made == (1, 2, 4)
+
+
+                def test_ours():
+                    names = [name for name in sys.modules if name.startswith("paceline.impact.")]
+                    loaders = {type(sys.modules[name].__loader__).__name__ for name in names}
+                    assert len(names) > 20
+                    assert loaders == {"SourceFileLoader"}
+            """,
+        }
+    )
+    done = impact(project)
+    assert "1 failed, 1 passed" in done.output, done.output
+    assert "assert (1, 2, 3) == (1, 2, 4)" in done.output
+
+
 def test_parts_of_a_split_run_one_after_the_other(tmp_path: Path) -> None:
     """pytest-split divides all tests, not those that earlier parts left over: none is lost."""
     project = Project(tmp_path / "work")
