@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -133,6 +134,104 @@ def test_a_function_that_becomes_a_generator_changes_where_it_is_defined() -> No
     text = "class Box:\n    def items(self):\n        return 1\n"
     other = text.replace("return", "yield")
     assert digests(other)[MODULE] != digests(text)[MODULE]
+
+
+RICH = '''"""file"""
+import os.path as path
+from json import dumps as write
+LIMIT: int = 3
+left, (right, *rest) = 1, (2, 3, 4)
+del left
+
+
+@marked(kind="a")
+class Box(Base, metaclass=Meta, flag=True):
+    """box"""
+    size = 1
+
+    @property
+    def area(self) -> "int":
+        """area"""
+        return self.size ** 2 if self.size > 0 else -1
+
+    async def wait(self, *values, key=None, **rest):
+        async with self.lock as lock, other():
+            async for item in values:
+                yield await item
+        return
+
+    class Inner:
+        """inner"""
+        table = {"a": [1, 2.5], **rest, "b": {3, 4}}
+
+
+def outer(first, /, second=2, *, third: str = "c"):
+    global LIMIT
+    LIMIT += 1
+    total = [x * y for x in first if x for y in second]
+
+    class Local:
+        """local"""
+        def run(self):
+            nonlocal total
+            raise ValueError(f"{total!r:>{LIMIT}}") from None
+
+    def inner():
+        """inner"""
+
+    try:
+        with open(path) as file:
+            while (line := file.read(1)) not in ("", b"x"):
+                if line == "y":
+                    continue
+                break
+            else:
+                pass
+    except (OSError, ValueError) as error:
+        assert error, "why"
+    finally:
+        return sorted(total, key=lambda value: value[1:2, ::3] or not value)
+
+
+match LIMIT:
+    case {"key": [1, *others], **more} if more:
+        print(others)
+    case Box(size=0) | None:
+        ...
+'''
+
+
+def changes(tree: ast.Module) -> Iterator[str]:
+    """Change each node of the tree in turn, and yield the text."""
+    other = {ast.Add: ast.Sub, ast.Pow: ast.Mult, ast.Gt: ast.GtE, ast.Eq: ast.NotEq}
+    for node in list(ast.walk(tree)):
+        for key, value in list(ast.iter_fields(node)):
+            changed: object = None
+            if isinstance(value, str) and key not in ("type_comment", "kind"):
+                changed = f"{value}_x"
+            elif isinstance(node, ast.Constant) and isinstance(value, (int, float)):
+                changed = value + 1
+            elif type(value) in other:
+                changed = other[type(value)]()
+            elif key in ("body", "orelse", "finalbody") and isinstance(value, list) and value:
+                changed = [*value[:-1], ast.Pass(), ast.Pass()]
+            if changed is not None:
+                setattr(node, key, changed)
+                yield ast.unparse(ast.fix_missing_locations(tree))
+                setattr(node, key, value)
+
+
+def test_no_change_of_the_code_is_lost() -> None:
+    """Whatever node changes, some digest does: of a block, a signature or the docstrings."""
+
+    def shown(text: str) -> object:
+        found = blocks(text)
+        return sorted(digests(text).items()), found.functions, found.docstrings
+
+    before = shown(ast.unparse(ast.parse(RICH)))
+    texts = list(changes(ast.parse(RICH)))
+    assert len(texts) > 140
+    assert [text for text in texts if shown(text) == before] == []
 
 
 def test_a_docstring_under_a_decorator_is_import_time_code() -> None:
