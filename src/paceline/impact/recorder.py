@@ -122,11 +122,8 @@ class Recorder:
         #: Files and folders this run made, with the segments that wrote to them.
         self.written: defaultdict[str, set[Segment]] = defaultdict(set)
         self._stack = [self.session]
-
-    @property
-    def current(self) -> Segment:
-        """The innermost segment."""
-        return self._stack[-1]
+        #: The innermost segment.
+        self.current = self.session
 
     @contextmanager
     def inside(self, segment: Segment) -> Iterator[Segment]:
@@ -141,6 +138,7 @@ class Recorder:
         """Begin `segment`, or go on with it."""
         self.take(self.current)
         self._stack.append(segment)
+        self.current = segment
 
     def leave(self, segment: Segment) -> None:
         """Go back to the segment around `segment`."""
@@ -149,6 +147,7 @@ class Recorder:
         self.take(self.current)
         while self._stack.pop() is not segment:
             pass
+        self.current = self._stack[-1]
 
     def forget(self) -> None:
         """Drop what was recorded, at the end: those who listen may stay for good."""
@@ -160,4 +159,5 @@ class Recorder:
         """Begin anew in a forked child; what was imported before stays known."""
         self.session = Segment(Kind.SESSION, name)
         self._stack = [self.session]
+        self.current = self.session
         self.written.clear()
