@@ -31,12 +31,15 @@ class TestmonBlock(NamedTuple):
 class Written:
     """What statements are and mention, but for the bodies of functions in them.
 
-    `generators` are the functions in them that are generators. `documented` has the text of each
-    class with a docstring, and the same without it; inner classes come first.
+    `lengths` are those of all lists in them, which testmon's text does not show: it is the same
+    wherever the branches of an `if` divide. `generators` are the functions in them that are
+    generators. `documented` has the text of each class with a docstring, and the same without it;
+    inner classes come first.
     """
 
     texts: list[str] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
+    lengths: list[int] = field(default_factory=list)
     generators: list[str] = field(default_factory=list)
     documented: list[tuple[str, str]] = field(default_factory=list)
 
@@ -45,7 +48,7 @@ class Written:
         texts = self.texts[first:]
         for whole, rest in reversed(self.documented):
             texts = [text.replace(whole, rest) for text in texts]
-        return [*texts, *self.generators]
+        return [*texts, *self.generators, repr(self.lengths)]
 
 
 class Function(NamedTuple):
@@ -120,6 +123,7 @@ class Walk:
             self._written.names.add(node.id)
             return f"Name({node.id!r}, {_KINDS[type(node.ctx)]})"
         if kind is list:
+            self._written.lengths.append(len(node))
             return ", ".join(self._texts(node, end))
         known = _KINDS[kind]
         if known is None:
@@ -155,6 +159,7 @@ class Walk:
     def _class(self, node: ast.ClassDef, end: int | None) -> str:
         outer, self._prefix = self._prefix, f"{self._prefix}{node.name}."
         parts = {key: self._text(getattr(node, key), end) for key in node._fields if key != "body"}
+        self._written.lengths.append(len(node.body) - has_docstring(node))
         body = self._body(node, end)
         self._prefix = outer
 

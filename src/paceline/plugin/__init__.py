@@ -25,7 +25,7 @@ def _leave_ours_as_it_is(pluginmanager: pytest.PytestPluginManager) -> None:
     """Keep pytest from rewriting Paceline's own modules, in which nothing is asserted.
 
     It does so with all that belongs to a plugin (`Config._mark_plugins_for_rewrite`). Where no
-    bytecode is kept, as in a fresh container, that takes several times as long as the imports.
+    bytecode is kept, as in a fresh container, that takes longer than to import them.
     """
     marked = getattr(pluginmanager.rewrite_hook, "_must_rewrite", None)
     if isinstance(marked, set):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from paceline.impact.mentions import mentioning
 from paceline.impact.source import MODULE, Source, parse
+from paceline.impact.syntax import Walk
 
 
 def blocks(text: str) -> Source:
@@ -232,6 +233,38 @@ def test_no_change_of_the_code_is_lost() -> None:
     texts = list(changes(ast.parse(RICH)))
     assert len(texts) > 140
     assert [text for text in texts if shown(text) == before] == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("if a:\n b()\n c()\nelse:\n d()", "if a:\n b()\nelse:\n c()\n d()"),
+        ("for a in b:\n c()\n d()\nelse:\n e()", "for a in b:\n c()\nelse:\n d()\n e()"),
+        (
+            "try:\n a()\nexcept E:\n b()\nelse:\n c()\n d()\nfinally:\n e()",
+            "try:\n a()\nexcept E:\n b()\nelse:\n c()\nfinally:\n d()\n e()",
+        ),
+        ("f = lambda a, /, b, c: 0", "f = lambda a, b, /, c: 0"),
+        ("class A:\n 'A'\n if a:\n  b()\n  c()\n else:\n  d()",
+         "class A:\n 'A'\n if a:\n  b()\n else:\n  c()\n  d()"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("around", ["", "def around():"])
+def test_where_lists_end_is_not_lost(before: str, after: str, around: str) -> None:
+    """A statement that moves to the next branch is a change, which testmon's text does not show."""
+    texts = [
+        around + "".join(f"\n{' ' * bool(around)}{line}" for line in text.splitlines())
+        for text in (before, after)
+    ]
+    one, other = (Walk(ast.parse(text), text.encode()).testmon_blocks() for text in texts)
+    assert [block.text for block in one] == [block.text for block in other]
+    assert digests(texts[0]) != digests(texts[1])
+
+
+def test_where_the_arguments_by_position_end_is_not_lost() -> None:
+    """It is part of the signature of a plain function."""
+    one, other = blocks("def f(a, /, b, c): 0"), blocks("def f(a, b, /, c): 0")
+    assert one.functions != other.functions
 
 
 def test_a_docstring_under_a_decorator_is_import_time_code() -> None:
