@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from paceline.impact import docstrings
 from paceline.impact.syntax import FUNCTIONS, Function, Walk, has_docstring
 
 #: The files whose blocks are known.
@@ -128,9 +129,7 @@ def read(walk: Walk, text: bytes) -> Source:
     kept = [
         part for place, part in enumerate(walk.statements) if place >= first and place not in plain
     ]
-    # Those that a decorator or a base class may read when the file is imported.
-    shown = [docstring for node, docstring in walk.docstrings if _is_shown(node)]
-    others = [docstring for node, docstring in walk.docstrings if not _is_shown(node)]
+    shown, others = docstrings.divided(walk)
     module = Block(
         MODULE,
         _digest([*(text for part in kept for text in part.code()), *shown]),
@@ -165,10 +164,6 @@ def _block(function: Function, lines: list[bytes]) -> Block:
 
 def _layout(first: int, lines: list[bytes]) -> str:
     return hashlib.blake2b(b"%d\n" % first + b"\n".join(lines), digest_size=6).hexdigest()
-
-
-def _is_shown(node: Any) -> bool:
-    return any(getattr(node, key, None) for key in ("decorator_list", "bases", "keywords"))
 
 
 def _last(name: str) -> str:

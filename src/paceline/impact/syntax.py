@@ -16,6 +16,10 @@ from typing import Any, Final, NamedTuple
 from paceline.impact.mentions import MENTIONS, YIELDS
 
 FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
+_IMPORTS: Final = (ast.Import, ast.ImportFrom)
+
+#: Stands in the qualified name of what a function defines.
+_LOCAL: Final = "<locals>"
 
 
 class TestmonBlock(NamedTuple):
@@ -59,6 +63,14 @@ class Function(NamedTuple):
     body: Written
 
 
+class Docstring(NamedTuple):
+    """A docstring, and the file, class or function that it is of; whether that is in a function."""
+
+    node: Any
+    text: str
+    local: bool
+
+
 class _Kinds(dict[type, Any]):
     """Of each kind of node its name, its fields, and what adds the names that it mentions.
 
@@ -81,7 +93,9 @@ class Walk:
     """What the file with the syntax tree `tree` consists of; raises RecursionError if too deep.
 
     `statements` are its own, `variables` what each of them mentions as a variable, in functions
-    too. `functions` come from the outside in. `docstrings` are there with what they belong to.
+    too. `functions` come from the outside in. `docstrings` and `imports` are all there are.
+    `classes` are those in no other and in no function; `bound` are the names of the others, and
+    all names that are assigned to.
     """
 
     def __init__(self, tree: ast.Module, text: bytes) -> None:
@@ -89,7 +103,10 @@ class Walk:
         self.statements: list[Written] = []
         self.variables: list[set[str]] = []
         self.functions: list[Function] = []
-        self.docstrings: list[tuple[Any, str]] = []
+        self.docstrings: list[Docstring] = []
+        self.classes: list[ast.ClassDef] = []
+        self.bound: set[str] = set()
+        self.imports: list[Any] = []
         self._ended: list[tuple[Any, int | None, list[str]]] = []
         self._seen: Counter[str] = Counter()
         self._prefix = ""
@@ -121,6 +138,8 @@ class Walk:
         if kind is ast.Name:
             self._variables.add(node.id)
             self._written.names.add(node.id)
+            if type(node.ctx) is not ast.Load:
+                self.bound.add(node.id)
             return f"Name({node.id!r}, {_KINDS[type(node.ctx)]})"
         if kind is list:
             self._written.lengths.append(len(node))
@@ -135,6 +154,8 @@ class Walk:
             mention(node, self._written.names)
         if kind is ast.ClassDef:
             return self._class(node, end)
+        if kind in _IMPORTS:
+            self.imports.append(node)
         parts: list[str] = []
         for key in fields:
             value = getattr(node, key)
@@ -158,6 +179,10 @@ class Walk:
 
     def _class(self, node: ast.ClassDef, end: int | None) -> str:
         outer, self._prefix = self._prefix, f"{self._prefix}{node.name}."
+        if outer:
+            self.bound.add(node.name)
+        else:
+            self.classes.append(node)
         parts = {key: self._text(getattr(node, key), end) for key in node._fields if key != "body"}
         self._written.lengths.append(len(node.body) - has_docstring(node))
         body = self._body(node, end)
@@ -167,7 +192,7 @@ class Walk:
             known = {**parts, "body": ", ".join(statements)}
             return f"ClassDef({', '.join(known[key] for key in node._fields)})"
 
-        if self._end_docstring(node):
+        if self._note_docstring(node, local=_LOCAL in outer):
             self._written.documented.append((text(body), text(body[1:])))
         return text(body)
 
@@ -178,23 +203,23 @@ class Walk:
         if self._seen[name] > 1:
             name = f"{name}#{self._seen[name]}"
         outer, prefix = self._written, self._prefix
-        self._written, self._prefix = Written(), f"{name}.<locals>."
+        self._written, self._prefix = Written(), f"{name}.{_LOCAL}."
         self.functions.append(Function(name, node, self._written))
         self._written.texts += self._body(node, end)
-        self._end(node, end, self._written.texts)
+        self._end(node, end, self._written.texts, local=_LOCAL in name)
         if YIELDS in self._written.names:  # to call it is another thing, as can be told from here
             outer.generators.append(name)
         self._written, self._prefix = outer, prefix
         return "transformed_into_block"
 
-    def _end(self, node: Any, end: int | None, texts: list[str]) -> None:
-        self._end_docstring(node)
+    def _end(self, node: Any, end: int | None, texts: list[str], *, local: bool = False) -> None:
+        self._note_docstring(node, local=local)
         if node.body:
             self._ended.append((node, node.body[-1].end_lineno if end is None else end, texts))
 
-    def _end_docstring(self, node: Any) -> bool:
+    def _note_docstring(self, node: Any, *, local: bool) -> bool:
         if has_docstring(node):
-            self.docstrings.append((node, node.body[0].value.value))
+            self.docstrings.append(Docstring(node, node.body[0].value.value, local))
             return True
         return False
 
