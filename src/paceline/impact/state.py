@@ -22,11 +22,14 @@ from paceline.impact.reach import Entry, Explorer
 from paceline.impact.reached import Label, Level, Look, together
 from paceline.impact.roots import Parts, of_fixture, of_module, parts
 
-#: Larger modules are looked at in parts, so that a change of one does not cost a look at all.
+#: Larger modules are looked at in parts, so that a change of one does not cost a look at all; of
+#: one that changed a few times the parts are small.
 _LARGEST = 500
+_SMALL = 50
+_A_FEW_TIMES = 3
 
 #: A root that has changed so often is compared by itself from then on.
-_OFTEN = 10
+_OFTEN = 5
 
 #: So many new modules are compared one by one, and for so many comparisons.
 _MANY = 8
@@ -208,8 +211,11 @@ class State:
             if (key == alone if alone else key not in self._resting and key not in self._young)
         }
         yield from self._compare_all(self._roots(compared))
-        for key in compared.keys() - self._parts.keys():
-            self._divide(key, compared[key])
+        for key, module in compared.items():
+            if key not in self._parts:
+                self._divide(key, module)
+            elif self._parts[key] is None and self._changes[key] == _A_FEW_TIMES:
+                self._divide(key, module, _SMALL)
         self._orders[alone] = self._arrange(compared)
 
     def _lose_homes(self, modules: Set[str]) -> None:
@@ -262,15 +268,15 @@ class State:
         order.quiet = together([self._looks[name] for name in names])
         return order
 
-    def _divide(self, key: str, module: ModuleType) -> None:
+    def _divide(self, key: str, module: ModuleType, largest: int = _LARGEST) -> None:
         """Replace the look at a large module, just taken, by looks at parts of it."""
         whole = self._looks[key]
-        if sum(map(len, whole.prints.values())) <= _LARGEST:
+        if sum(map(len, whole.prints.values())) <= largest:
             self._parts[key] = None
             return
         del self._looks[key]
         self._lending.forget()
-        found = self._parts[key] = parts(whole, list(module.__dict__), _LARGEST)
+        found = self._parts[key] = parts(whole, list(module.__dict__), largest)
         for name, root in zip(found.names(key), found.entries(module), strict=True):
             self._keep(name, self._explorer.look(root))
 

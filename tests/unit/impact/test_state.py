@@ -478,6 +478,20 @@ def test_modules_that_came_late_are_compared(
         assert state.changed() == {}
 
 
+@pytest.mark.parametrize(("code", "name"), CHANGES)
+def test_a_module_that_has_changed_before_shows_each_change(
+    module: ModuleType, state: State, code: str, name: str
+) -> None:
+    """It is looked at in small parts then."""
+    assert state.changed() == {}
+    for number in range(6):
+        module.__dict__["counter"] = -number - 1
+        assert names(state) == {"counter"}
+    exec(code, {"module": module})
+    assert name in names(state)
+    assert state.changed() == {}
+
+
 def test_what_changes_often_is_told_each_time(module: ModuleType, state: State) -> None:
     """And what else changes as well."""
     assert state.changed() == {}
