@@ -16,6 +16,9 @@ from paceline.impact.recorder import SEARCH_FOLDERS, WORKING_FOLDER, Kind, Need
 from paceline.impact.recording import RawSegment, Recording, StateChange
 from paceline.impact.records import NeedRecord
 
+#: By which a class knows of those that derive from it, in whichever modules were imported.
+_SUBCLASSES = "__subclasses__"
+
 _LEFT = {
     kind: RawSegment(kind, kind.value, {}, {}, (), (), (), (), (), (), ())
     for kind in (Kind.STATE, Kind.COUNT)
@@ -48,6 +51,7 @@ def link_state(one: Recording, start: int, nodes: list[Node]) -> None:
     by_path = import_places(segments)
     latest = Latest()
     submodules = _submodules(one, start, nodes)
+    modules = _link_to_modules(range(start, start + len(one.segments)), nodes)
     #: What code that was left behind mentions: whoever uses that state may run it.
     left: set[str] = set()
     changes = sorted(one.changes, key=lambda change: change.order)
@@ -72,6 +76,8 @@ def link_state(one: Recording, start: int, nodes: list[Node]) -> None:
                 if by_path.get(package) in reached or (not package and "modules" in names)
             }
         names |= _generated(reached, segments) | left
+        if _SUBCLASSES in names:
+            nodes[place].imports |= modules
         nodes[place].links |= latest.of(names)
 
 
@@ -114,6 +120,16 @@ def _link_imports(places: Iterable[int], nodes: Sequence[Node], latest: Latest) 
     """
     for place in places:
         nodes[place].links |= latest.of(frozenset().union(*nodes[place].mentions))
+
+
+def _link_to_modules(places: Iterable[int], nodes: Sequence[Node]) -> set[str]:
+    """Return the paths of all imported modules; link those to them that ask for subclasses."""
+    imports = [nodes[place] for place in places if nodes[place].kind is Kind.IMPORT]
+    modules = {node.name for node in imports}
+    for node in imports:
+        if any(_SUBCLASSES in some for some in node.mentions):
+            node.imports |= modules - {node.name}
+    return modules
 
 
 def process_names(needs: Iterable[NeedRecord]) -> set[str]:
