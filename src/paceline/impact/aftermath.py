@@ -10,10 +10,11 @@ import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from paceline.impact import inputs
 from paceline.impact.counting import Counts
-from paceline.impact.giving import process_names
+from paceline.impact.giving import from_value, process_names
 from paceline.impact.links import import_places, own_parts, reachable, reaching
 from paceline.impact.project import Project
 from paceline.impact.recorder import SEARCH_FOLDERS, Kind, Need
@@ -30,13 +31,14 @@ class Traces:
     """What the tests of a run left behind.
 
     `written` are absolute paths of files and folders that they wrote or made, `changed` is
-    state by its label, as in `StateChange`, each with the tests (or fixtures) that did it. `counts`
+    state by its label, as in `StateChange`, each with the tests (or fixtures) that did it and what
+    they added. `counts`
     has by how much tests moved numbers on. `places` has the place of each collected test in the
     order that they run in.
     """
 
     written: Mapping[str, frozenset[str]]
-    changed: Mapping[tuple[str, ...], frozenset[str]]
+    changed: Mapping[tuple[str, ...], Mapping[str, frozenset[int]]]
     counts: Counts
     places: Mapping[str, int]
 
@@ -62,13 +64,24 @@ def also_affected(
     Tests `waiting` for how far others count go on waiting if nothing else affects them.
     """
     found = _by_files(known, traces, scope, environ, waiting)
-    found |= _by_state(known, [label for label, _ in _new_changes(known, traces)])
+    changes = _new_changes(known, traces)
+    found |= _by_state(known, [change.label for change in changes])
+    for change in changes:
+        found |= dict.fromkeys(change.missing, ("a test changed state that it began",))
     return {test: found[test] for test in sorted(left_out) if test in found}
 
 
 def givers(known: Records, traces: Traces) -> frozenset[str]:
     """Return the tests that changed state as none had before."""
-    return frozenset(name for _, name in _new_changes(known, traces))
+    return frozenset(change.test for change in _new_changes(known, traces))
+
+
+def too_early(known: Records, traces: Traces) -> frozenset[str]:
+    """Return those of the givers that ran without the ones that began this state before them.
+
+    They have to run once more, after these: which of two set a flag last is what others find.
+    """
+    return frozenset(change.test for change in _new_changes(known, traces) if change.missing)
 
 
 def _by_files(
@@ -110,27 +123,42 @@ def _noted(known: Records, kind: Need) -> Iterator[tuple[str, NeedRecord]]:
                 yield segment.name, need
 
 
-def _new_changes(known: Records, traces: Traces) -> list[tuple[tuple[str, ...], str]]:
-    """Return state by its label, with a segment that changed it and would not have before.
+class _NewChange(NamedTuple):
+    """State by its label, who changed it, and who is known to before it and did not in this run."""
+
+    label: tuple[str, ...]
+    test: str
+    missing: frozenset[str]
+
+
+def _new_changes(known: Records, traces: Traces) -> list[_NewChange]:
+    """Return what was changed by whom who would not have changed it before.
 
     A test that runs without those before it may be the first to fill a cache: it only does what
-    one before it did then.
+    one before it did then. What none of these added, it would add now.
     """
     gave = _givers_before(known)
-    return [
-        (label, name)
-        for label, names in traces.changed.items()
-        for name in names
-        if not any(one == name or traces.is_before(one, name) for one in gave[" ".join(label)])
-    ]
+    found: list[_NewChange] = []
+    for label, changes in traces.changed.items():
+        did = gave[" ".join(label)]
+        for name, added in changes.items():
+            earlier = [one for one in did if traces.is_before(one, name)]
+            done = earlier and added.issubset(frozenset().union(*(did[one] for one in earlier)))
+            if name not in did and not done:
+                missing = frozenset(earlier) - changes.keys()
+                found.append(_NewChange(label, name, missing))
+    return found
 
 
-def _givers_before(known: Records) -> defaultdict[str, set[str]]:
-    """Return for the label of each state the segments that are known to have changed it."""
-    found: defaultdict[str, set[str]] = defaultdict(set)
+def _givers_before(known: Records) -> defaultdict[str, dict[str, frozenset[int]]]:
+    """Return for the label of each state the segments that are known to have changed it.
+
+    Each comes with what it added to what is kept there.
+    """
+    found: defaultdict[str, dict[str, frozenset[int]]] = defaultdict(dict)
     for name, need in _noted(known, Need.STATE):
-        for label in need.value.split("\n"):
-            found[label].add(name)
+        for label, added in from_value(need.value).items():
+            found[label][name] = found[label].get(name, frozenset()) | added
     return found
 
 

@@ -7,6 +7,7 @@ that may run it.
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 
@@ -27,19 +28,29 @@ _LEFT = {
 
 def name_state(one: Recording, start: int, nodes: Sequence[Node]) -> None:
     """Note in the segments what state they changed; those of `one` begin at `start`."""
-    found: defaultdict[int, set[str]] = defaultdict(set)
+    found: defaultdict[int, defaultdict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
     counts: Counter[tuple[int, str]] = Counter()
     for change in one.changes:
         labels = list(map(" ".join, change.labels))
-        found[change.segment].update(labels)
-        for label, count in zip(labels, change.counts, strict=True):
+        for label, count, added in zip(labels, change.counts, change.added, strict=True):
             counts[change.segment, label] += count
-    for number, names in found.items():
-        value = "\n".join(sorted(names))
+            found[change.segment][label].update(added)
+    for number, state in found.items():
+        value = as_value(state)
         nodes[start + number].needs.add(NeedRecord(Need.STATE, ".", value))
     for (number, label), count in counts.items():
         if count:
             nodes[start + number].needs.add(NeedRecord(Need.COUNT, label, str(count)))
+
+
+def as_value(state: Mapping[str, Set[int]]) -> str:
+    """Return as text the labels of state that was changed, each with what was added there."""
+    return json.dumps({label: sorted(added) for label, added in sorted(state.items())})
+
+
+def from_value(value: str) -> dict[str, frozenset[int]]:
+    """Return what `as_value` wrote."""
+    return {label: frozenset(added) for label, added in json.loads(value).items()}
 
 
 def link_state(one: Recording, start: int, nodes: list[Node]) -> None:

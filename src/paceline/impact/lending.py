@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Set
 
 from paceline.impact.modules import name_in
-from paceline.impact.reached import Home, Label, Look
+from paceline.impact.reached import Change, Home, Label, Look
 
 
 class Lending:
@@ -43,15 +43,17 @@ class Lending:
             self._borrowers = found
         return self._borrowers
 
-    def spread(self, module: str, changes: Mapping[Label, int]) -> Iterator[tuple[Label, int]]:
+    def spread(
+        self, module: str, changes: Mapping[Label, Change]
+    ) -> Iterator[tuple[Label, Change]]:
         """Yield what changed of a module, and what of others leads to its classes and functions."""
-        queue = [(module, label, count) for label, count in changes.items()]
+        queue = [(module, label, change) for label, change in changes.items()]
         found = self._found()
         seen: set[tuple[str, Label]] = set()
         while queue:
-            module, label, count = queue.pop()
-            yield label, count
+            module, label, change = queue.pop()
+            yield label, change
             for name in label:
                 new = found.get((module, name), set()) - seen
                 seen |= new
-                queue += [(*place, count) for place in new]
+                queue += [(*place, change) for place in new]

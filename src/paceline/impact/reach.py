@@ -11,7 +11,7 @@ import logging
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from gc import get_referents
 from itertools import chain
 from types import FunctionType, ModuleType
@@ -23,6 +23,9 @@ from paceline.impact.readers import CONTAINERS, OPAQUE, PLAIN, READERS, WRAPPERS
 
 #: Steps from a global or an attribute of one: its items, their attributes ...
 DEPTH: Final = 3
+
+#: From so many steps on that are left it is told what is kept, and not only that it is another.
+_DIRECTLY: Final = DEPTH - 1
 
 #: Steps from an object of a foreign class: the rest is that library's own business.
 FOREIGN_DEPTH: Final = 2
@@ -84,10 +87,12 @@ class Explorer:
         self._counts = counts
         self._own_types: dict[type, bool] = {}
         self._borrowed: defaultdict[Home, set[Label]] = defaultdict(set)
+        self._kept: defaultdict[Label, set[int]] = defaultdict(set)
 
     def look(self, root: Entry) -> Look:
         """Return what can be reached from `root` now."""
         self._borrowed = defaultdict(set)
+        self._kept = defaultdict(set)
         levels: list[Level] = []
         prints: defaultdict[Label, list[object]] = defaultdict(list)
         seen: defaultdict[Label, set[int]] = defaultdict(set)
@@ -95,7 +100,7 @@ class Explorer:
         while entries:
             level, entries = self._look_at(entries, prints, seen)
             levels.append(level)
-        return Look(levels, prints, self._borrowed)
+        return Look(levels, prints, self._kept, self._borrowed)
 
     def _look_at(
         self,
@@ -110,7 +115,7 @@ class Explorer:
         below: dict[tuple[int, int], Entry] = {}
         place = -1
         for entry, found in zip(entries, referents, strict=True):
-            named = _named(entry, prints)
+            named = _named(entry, prints, self._kept)
             noted = readers.notes_of_copying(entry.value)
             if named is None:
                 start = place + 1
@@ -123,6 +128,7 @@ class Explorer:
                 ]
                 for label in entry.labels:
                     prints[label] += shown
+                self._note_kept(entry, [value for value in found if value is not noted])
             for value in found:
                 place += 1
                 identity = every[place]
@@ -143,7 +149,19 @@ class Explorer:
                     level.readings[way] = readers.joined(level.readings.get(way), reading)
                     for label in fresh:
                         prints[label] += readers.shown(value, reading)
+                    self._note_kept(entry._replace(value=value, labels=fresh), ())
         return level, list(below.values())
+
+    def _note_kept(self, entry: Entry, found: Iterable[object]) -> None:
+        """Note what is kept under the labels of `entry`, whose value refers to `found`."""
+        if entry.steps < _DIRECTLY or entry.labels == ROOT:
+            return
+        # References of a dict do not show its keys.
+        keys = entry.value if type(entry.value) is dict else ()
+        values = keys.values() if isinstance(keys, dict) and not found else found
+        numbers = readers.described(chain(keys, values))
+        for label in entry.labels:
+            self._kept[label] |= numbers
 
     def _follow(
         self, value: Any, identity: int, labels: frozenset[Label], entry: Entry
@@ -279,7 +297,9 @@ def _fresh(
 
 
 def _named(
-    entry: Entry, prints: defaultdict[Label, list[object]]
+    entry: Entry,
+    prints: defaultdict[Label, list[object]],
+    kept: defaultdict[Label, set[int]],
 ) -> dict[int, frozenset[Label]] | None:
     """Return the labels of each member of a namespace by its identity, and note the members."""
     if entry.names is None:
@@ -297,6 +317,7 @@ def _named(
         shown = (type(value), value) if type(value) in PLAIN else identity
         for label in labels:
             prints[label].append(shown)
+            kept[label] |= readers.described((value,))
         if module is None or not _is_found_elsewhere(value, module):
             named[identity] = named.get(identity, _NONE) | labels
     return named

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from gc import get_referents
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from paceline.impact import readers
 from paceline.impact.readers import Reader, Reading
@@ -19,6 +19,16 @@ Home = tuple[str, str]
 
 #: Takes the objects at certain places out of a list.
 _Picker = Callable[[Sequence[Any]], Sequence[Any]]
+
+
+class Change(NamedTuple):
+    """How state of one label changed: by how many `steps` a number counted on, 0 if it is none.
+
+    `added` is what is kept there now and was not before, as `readers.described` tells it.
+    """
+
+    steps: int = 0
+    added: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +49,14 @@ class Level:
 class Look:
     """Everything in reach of a root, and by label what is seen there.
 
+    `kept` describes by label what is kept there directly, as `readers.described` does.
     `borrowed` has by their home those classes and functions that were found, but are looked at
     where they are a global of their own module, with the labels that lead to them here.
     """
 
     levels: list[Level]
     prints: Mapping[Label, list[object]]
+    kept: Mapping[Label, Set[int]] = field(default_factory=dict)
     borrowed: Mapping[Home, set[Label]] = field(default_factory=dict)
     #: How to take out of each level what is followed and what is read; made when first needed.
     _pickers: list[tuple[_Picker, dict[Reader, _Picker]]] = field(default_factory=list)

@@ -15,9 +15,10 @@ import re
 import sys
 import threading
 import weakref
+import zlib
 from array import array
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from types import (
     BuiltinFunctionType,
@@ -76,6 +77,39 @@ def printed(value: object) -> object:
     """Return what is compared of `value` by name: plain values by value, 1 and True apart."""
     kind = type(value)
     return (kind, value) if kind in PLAIN else id(value)
+
+
+def described(values: Iterable[Any]) -> set[int]:
+    """Return a number for each value that is the same in any process, of an object for its kind.
+
+    There is none for a float, which mostly is a time.
+    """
+    return {number for value in values if (number := _description(value)) is not None}
+
+
+def _description(value: Any) -> int | None:
+    kind = type(value)
+    if kind is float:
+        return None
+    if kind is str:
+        text = value.encode("utf-8", "surrogatepass")
+    elif kind is bytes:
+        text = value
+    elif kind in PLAIN:
+        text = b"%d" % hash(value) if value is not None else b""
+    elif kind is FunctionType:
+        text = value.__qualname__.encode("utf-8", "surrogatepass")
+    elif issubclass(kind, type):
+        text = _name_of(value)
+    else:
+        text = b""
+    return zlib.crc32(b"%s %s" % (_name_of(kind), text))
+
+
+def _name_of(kind: type) -> bytes:
+    # Not by the attribute: a class of classes may answer anything.
+    name: str = type.__getattribute__(kind, "__name__")
+    return name.encode("utf-8", "surrogatepass")
 
 
 def identities(objects: Sequence[object]) -> bytes:

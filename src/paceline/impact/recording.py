@@ -57,13 +57,15 @@ class StateChange:
 
     Each of `labels` names a global, or a global and its attribute, or a fixture: code that mentions
     one of the names may use that state. `counts` has by how much each was moved on if it is a
-    number, and 0 if it is not, or was changed in another way.
+    number, and 0 if it is not, or was changed in another way; `added` what is kept there now and
+    was not before, as `readers.described` tells it.
     """
 
     order: int
     segment: int
     labels: tuple[tuple[str, ...], ...]
     counts: tuple[int, ...]
+    added: tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,7 @@ def from_json(data: Any) -> Recording:
                 entry["segment"],
                 tuple(map(tuple, entry["labels"])),
                 tuple(entry["counts"]),
+                tuple(map(tuple, entry["added"])),
             )
             for entry in data["changes"]
         ),

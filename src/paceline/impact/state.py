@@ -19,7 +19,7 @@ from paceline.impact import counting, surroundings
 from paceline.impact.lending import Lending
 from paceline.impact.modules import Modules, file_in, key_of, name_in
 from paceline.impact.reach import Entry, Explorer
-from paceline.impact.reached import Label, Level, Look, together
+from paceline.impact.reached import Change, Label, Level, Look, together
 from paceline.impact.roots import Parts, of_fixture, of_module, parts
 
 #: Larger modules are looked at in parts, so that a change of one does not cost a look at all; of
@@ -152,17 +152,15 @@ class State:
                 found.append(Late(self._resting[key], changes.keys()))
         return found
 
-    def changed(self) -> dict[Label, int]:
-        """Return what changed since the last call, and how far each number counted on.
+    def changed(self) -> dict[Label, Change]:
+        """Return what changed since the last call, and how.
 
         That is a global or a fixture, or an attribute of one; a variable of the environment; the
-        working folder. It has 0 where anything but a number changed, or one that went back.
-
-        What was not there at the last call has not changed.
+        working folder. What was not there at the last call has not changed.
         """
-        found = dict.fromkeys(self._changes_of_process(), 0)
+        found = self._changes_of_process()
         modules = self._modules.present()
-        found |= {Label(name.split(".")): 0 for name in self._modules.taken()}
+        found |= {Label(name.split(".")): Change() for name in self._modules.taken()}
         if gone := self._compared.keys() - modules.keys():
             self._lose_homes({name_in(key) for key in gone})
         if modules != self._compared:
@@ -196,7 +194,7 @@ class State:
 
     def _compare_modules(
         self, modules: Mapping[str, ModuleType], alone: str = ""
-    ) -> Iterator[tuple[Label, int]]:
+    ) -> Iterator[tuple[Label, Change]]:
         """Yield what changed in the one module of that key, or in those that are together."""
         order = self._orders.get(alone)
         # One comparison of all that is quiet: many small ones would cost several times as much.
@@ -231,11 +229,11 @@ class State:
             self._lending.forget()
         self._looks[name] = look
 
-    def _compare_all(self, roots: Mapping[str, Entry]) -> Iterator[tuple[Label, int]]:
+    def _compare_all(self, roots: Mapping[str, Entry]) -> Iterator[tuple[Label, Change]]:
         for name, root in roots.items():
             yield from self._compare(name, root)
 
-    def _compare(self, name: str, root: Entry) -> Iterable[tuple[Label, int]]:
+    def _compare(self, name: str, root: Entry) -> Iterable[tuple[Label, Change]]:
         """Return what changed below a root, and look at it anew."""
         known = self._looks.get(name)
         if known is not None and known.still_holds([root.value]):
@@ -245,7 +243,7 @@ class State:
         if known is None:
             return ()
         self._changes[name] += 1
-        return self._lending.spread(name_in(name), _differing(known.prints, now.prints))
+        return self._lending.spread(name_in(name), _differing(known, now))
 
     def _arrange(self, modules: Mapping[str, ModuleType]) -> _Order:
         """Return in which order the roots of `modules`, just looked at, are compared."""
@@ -291,23 +289,25 @@ class State:
                 roots.update(zip(divided.names(key), divided.entries(module), strict=True))
         return roots
 
-    def _changes_of_process(self) -> set[Label]:
+    def _changes_of_process(self) -> dict[Label, Change]:
         before, self._process = self._process, surroundings.read()
-        return set() if before == self._process else surroundings.changes(before, self._process)
+        return {} if before == self._process else surroundings.changes(before, self._process)
 
 
-def _note(found: dict[Label, int], changes: Iterable[tuple[Label, int]]) -> None:
+def _note(found: dict[Label, Change], changes: Iterable[tuple[Label, Change]]) -> None:
     """Add the changes; what two roots show to have counted differently did not count."""
-    for label, count in changes:
-        found[label] = count if found.get(label, count) == count else 0
+    for label, change in changes:
+        known = found.get(label, change)
+        steps = change.steps if known.steps == change.steps else 0
+        found[label] = Change(steps, known.added | change.added)
 
 
-def _differing(
-    before: Mapping[Label, list[object]], now: Mapping[Label, list[object]]
-) -> dict[Label, int]:
-    labels = before.keys() | now.keys()
-    return {
-        label: counting.steps(before.get(label), now.get(label))
-        for label in labels
-        if before.get(label) != now.get(label)
-    }
+def _differing(before: Look, now: Look) -> dict[Label, Change]:
+    labels = before.prints.keys() | now.prints.keys()
+    found: dict[Label, Change] = {}
+    for label in labels:
+        old, new = before.prints.get(label), now.prints.get(label)
+        if old != new:
+            added = now.kept.get(label, set()) - before.kept.get(label, set())
+            found[label] = Change(counting.steps(old, new), frozenset(added))
+    return found

@@ -16,11 +16,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from paceline.impact.inputs import ALL_VARIABLES
-from paceline.impact.readers import identities, settings_of_loggers
+from paceline.impact.reached import Change, Label
+from paceline.impact.readers import described, identities, settings_of_loggers
 from paceline.impact.recorder import SEARCH_FOLDERS, WORKING_FOLDER
-
-#: The names by which code gets at the state.
-Label = frozenset[str]
 
 #: Variables that pytest and Paceline set themselves.
 _OURS: Final = (b"PYTEST_", b"PACELINE_")
@@ -101,17 +99,17 @@ def read() -> Surroundings:
     return Surroundings(dict(environ._data), found)
 
 
-def changes(before: Surroundings, now: Surroundings) -> set[Label]:
-    """Return the labels of what is not as it was; of the first look at something nothing is."""
+def changes(before: Surroundings, now: Surroundings) -> dict[Label, Change]:
+    """Return what is not as it was, by its label; of the first look at something nothing is."""
     variables = {
-        Label((os.fsdecode(name),))
+        Label((os.fsdecode(name),)): frozenset(described((now.variables.get(name),)))
         for name, _ in before.variables.items() ^ now.variables.items()
         if not os.fsencode(name).startswith(_OURS)
     }
     if variables:
-        variables.add(Label((ALL_VARIABLES,)))
-    return variables | {
-        label
+        variables[Label((ALL_VARIABLES,))] = frozenset().union(*variables.values())
+    return {label: Change(added=added) for label, added in variables.items()} | {
+        label: Change()
         for label in now.others.keys() | before.others.keys()
         if now.others.get(label) != before.others.get(label)
         and not (label not in before.others and _is_first_look(label))

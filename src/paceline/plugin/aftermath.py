@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Generator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from paceline.impact.aftermath import Traces, also_affected, givers
+from paceline.impact.aftermath import Traces, also_affected, givers, too_early
 from paceline.impact.counting import as_before, counts_of
 from paceline.plugin.choice import Reasons
 
@@ -39,6 +40,8 @@ class Aftermath:
         self._known = known
         self._waiting = selection.waiting
         self._counts = dict(selection.counts)
+        #: Tests that ran twice, as they had run too early.
+        self._repeated: frozenset[str] = frozenset()
         #: Tests that had to run and could not, with the reasons.
         self._open: Mapping[str, tuple[str, ...]] = {}
 
@@ -70,7 +73,16 @@ class Aftermath:
         if later:  # with those that left something behind: alone they would find nothing
             self._choice.select_also(later)
             self._choice.hold_back([*givers(self._known, traces), *later])
-        return {test: why for test, why in reasons.items() if test in asked}
+        here = {test: why for test, why in reasons.items() if test in asked}
+        return {**here, **self._to_repeat(traces, here)} if found and here else here
+
+    def _to_repeat(self, traces: Traces, others: Collection[str]) -> Reasons:
+        """Return the tests that ran too early, without the `others`; all run again next time."""
+        again = too_early(self._known, traces).intersection(traces.places) - self._repeated
+        self._repeated |= again
+        if again:
+            self._choice.hold_back([*again, *others])
+        return dict.fromkeys(sorted(again), ("it ran without others that change the same state",))
 
     def _no_longer_waiting(self, traces: Traces) -> Reasons:
         """Return the tests that waited in vain, or let them be left out for good."""
@@ -97,14 +109,17 @@ class Aftermath:
                 names = {one.segments[number].name for number in numbers}
                 written[path] = written.get(path, frozenset()) | names
             changes += [
-                (one.segments[item.segment].name, item.labels, item.counts) for item in one.changes
+                (one.segments[item.segment].name, item.labels, item.counts, item.added)
+                for item in one.changes
             ]
         for path in impact.touched_by_programs():
             written.setdefault(path, frozenset((_PROGRAM,)))
-        changed: dict[tuple[str, ...], frozenset[str]] = {}
-        for name, labels, _ in changes:
-            for label in labels:
-                changed[label] = changed.get(label, frozenset()) | {name}
+        changed: defaultdict[tuple[str, ...], dict[str, frozenset[int]]] = defaultdict(dict)
+        for name, labels, counts_on, added in changes:
+            for label, count, new in zip(labels, counts_on, added, strict=True):
+                # How far others count is compared by itself.
+                more = frozenset[int]() if count else frozenset(new)
+                changed[label][name] = changed[label].get(name, frozenset()) | more
         places = {name: place for place, name in enumerate(collected)}
         return Traces(written, changed, counts, places)
 
@@ -113,7 +128,8 @@ class Aftermath:
         before = session.items
         self._choice.select_also(found)
         for test in found:
-            segment = self._known.segments.get(self._known.tests[test].segment)
+            known = self._known.tests.get(test)
+            segment = self._known.segments.get(known.segment) if known else None
             if segment is not None:
                 self._counts[test] = counts_of(segment, self._known.needs)
         files = dict.fromkeys(test.partition("::")[0] for test in found)

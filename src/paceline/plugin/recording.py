@@ -22,6 +22,8 @@ from paceline.impact.watch import Watch
 
 #: Labels of state: names of a global, of a global and its attribute, or of a fixture.
 Labels = tuple[tuple[str, ...], ...]
+#: What was added to the state of each label.
+Added = tuple[tuple[int, ...], ...]
 
 _PHASES = frozenset(("setup", "call", "teardown"))
 
@@ -41,7 +43,7 @@ class SegmentHooks:
         self._order: dict[str, int] = {}
         self._phases: dict[str, dict[str, set[str]]] = {}
         self._seconds: dict[str, float] = {}
-        self._changes: list[tuple[int, Segment, Labels, tuple[int, ...]]] = []
+        self._changes: list[tuple[int, Segment, Labels, tuple[int, ...], Added]] = []
         #: What each comparison of state was made after.
         self._compared: list[tuple[int, Segment]] = []
         self._imports: dict[Segment, int] = {}
@@ -193,24 +195,28 @@ class SegmentHooks:
             changed = self.state.changed()
             if segment.kind is Kind.COLLECTION:  # pytest itself adds the folders of tests
                 changed.pop(frozenset((SEARCH_FOLDERS,)), None)
-            found = sorted((tuple(sorted(label)), count) for label, count in changed.items())
+            found = sorted(
+                (tuple(sorted(label)), change.steps, tuple(sorted(change.added)))
+                for label, change in changed.items()
+            )
         if found:
-            labels, counts = zip(*found, strict=True)
-            self._changes.append((len(self._order), segment, labels, counts))
+            labels, counts, added = zip(*found, strict=True)
+            self._changes.append((len(self._order), segment, labels, counts, added))
 
     def _note_late(self, found: Iterable[Late]) -> None:
         """Note what changed in modules that rested as a change of all who ran meanwhile."""
         for since, changed in found:
             labels = tuple(sorted(tuple(sorted(label)) for label in changed))
             for order, segment in self._compared[since:]:
-                self._changes.append((order, segment, labels, (0,) * len(labels)))
+                nothing = ((),) * len(labels)
+                self._changes.append((order, segment, labels, (0,) * len(labels), nothing))
 
-    def changes(self) -> Iterator[tuple[str, Labels, tuple[int, ...]]]:
-        """Yield the state that was changed, with the name of the segment that did, and counts."""
+    def changes(self) -> Iterator[tuple[str, Labels, tuple[int, ...], Added]]:
+        """Yield what state was changed: by which segment, how far it counted, what was added."""
         with self._watch.aside(), self._tracer.aside():
             self._note_late(self.state.wake())
-        for _, segment, labels, counts in self._changes:
-            yield segment.name, labels, counts
+        for _, segment, labels, counts, added in self._changes:
+            yield segment.name, labels, counts, added
 
     def has_children(self) -> bool:
         """Return whether a test or a wide fixture started a process."""
@@ -219,7 +225,7 @@ class SegmentHooks:
     def counts(self) -> Counts:
         """Return how far each test moved numbers on."""
         found: defaultdict[str, dict[str, int]] = defaultdict(dict)
-        for name, labels, counts in self.changes():
+        for name, labels, counts, _ in self.changes():
             for label, count in zip(map(" ".join, labels), counts, strict=True):
                 known = found[name].get(label, 0)
                 found[name][label] = known + count if count and known != NEVER else NEVER
@@ -274,8 +280,8 @@ class SegmentHooks:
             tests += self._unknown_tests()
         self._note_late(self.state.wake())
         changes = [
-            StateChange(order, self._numbering.number(segment), labels, counts)
-            for order, segment, labels, counts in self._changes
+            StateChange(order, self._numbering.number(segment), labels, counts, added)
+            for order, segment, labels, counts, added in self._changes
         ]
         return self._numbering.recording(
             os.getpid(),

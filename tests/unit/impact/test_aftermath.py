@@ -8,6 +8,7 @@ import pytest
 
 from paceline.impact import inputs, source
 from paceline.impact.aftermath import Traces, also_affected, givers
+from paceline.impact.giving import as_value
 from paceline.impact.recorder import Kind, Need
 from paceline.impact.records import NeedRecord, Records, SegmentRecord, SourceRecord, TestRecord
 from paceline.impact.scope import Scope
@@ -36,7 +37,7 @@ def known(scope: Scope, *more: SegmentRecord, giver: tuple[int, ...] = ()) -> Re
     needs = {
         1: NeedRecord(Need.CONTENT, "data.txt", data),
         2: NeedRecord(Need.VARIABLE, "MODE", inputs.ABSENT),
-        3: NeedRecord(Need.STATE, ".", "KEPT"),
+        3: NeedRecord(Need.STATE, ".", as_value({"KEPT": {1, 2}})),
         4: NeedRecord(Need.WRITTEN, "data.txt", ""),
         5: NeedRecord(Need.NAME, "MADE", ""),
     }
@@ -89,16 +90,32 @@ def test_state_that_none_changed_before_concerns_who_may_use_it(
     scope: Scope, label: str, tests: set[str]
 ) -> None:
     """By its name in code, by a variable, or by a name in code that was made at run time."""
-    left = traces(changed={(label,): frozenset((TESTS[0],))})
+    left = traces(changed={(label,): {TESTS[0]: frozenset()}})
     assert affected(scope, known(scope), left) == tests
     assert givers(known(scope), left) == {TESTS[0]}
 
 
-def test_state_that_one_changed_before_it_concerns_nobody(scope: Scope) -> None:
+@pytest.mark.parametrize("added", [(), (1,), (1, 2)])
+def test_state_that_one_changed_before_it_concerns_nobody(
+    scope: Scope, added: tuple[int, ...]
+) -> None:
     """A test that fills a cache alone only does what one before it did else."""
-    left = traces(changed={("KEPT",): frozenset((TESTS[2],))})
+    left = traces(changed={("KEPT",): {TESTS[2]: frozenset(added)}})
     assert affected(scope, known(scope, giver=(3,)), left) == set()
     assert givers(known(scope, giver=(3,)), left) == frozenset()
+
+
+def test_what_none_added_before_concerns_who_may_use_it(scope: Scope) -> None:
+    """With the others it would come on top of what they added."""
+    left = traces(changed={("KEPT",): {TESTS[2]: frozenset((1, 3))}})
+    assert affected(scope, known(scope, giver=(3,)), left) == {TESTS[1]}
+    assert givers(known(scope, giver=(3,)), left) == {TESTS[2]}
+
+
+def test_what_the_same_test_adds_instead_concerns_nobody_else(scope: Scope) -> None:
+    """Who uses what it left was affected with it already."""
+    left = traces(changed={("KEPT",): {TESTS[0]: frozenset((3,))}})
+    assert affected(scope, known(scope, giver=(3,)), left) == set()
 
 
 def test_a_module_that_is_imported_late_may_use_state(scope: Scope) -> None:
@@ -108,7 +125,7 @@ def test_a_module_that_is_imported_late_may_use_state(scope: Scope) -> None:
     records = known(scope, late, user)
     segments = {**records.segments, 3: segment(Kind.TEST, TESTS[2], links=(6,))}
     records = Records(records.tests, segments, records.sources, records.needs)
-    left = traces(changed={("KEPT",): frozenset((TESTS[0],))})
+    left = traces(changed={("KEPT",): {TESTS[0]: frozenset()}})
     assert affected(scope, records, left) == {TESTS[1], TESTS[2]}
 
 
