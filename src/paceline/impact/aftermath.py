@@ -32,9 +32,8 @@ class Traces:
 
     `written` are absolute paths of files and folders that they wrote or made, `changed` is
     state by its label, as in `StateChange`, each with the tests (or fixtures) that did it and what
-    they added. `counts`
-    has by how much tests moved numbers on. `places` has the place of each collected test in the
-    order that they run in.
+    they added. `counts` has by how much tests moved numbers on. `places` has the place of each
+    collected test in the order that they run in.
     """
 
     written: Mapping[str, frozenset[str]]

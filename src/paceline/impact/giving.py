@@ -49,8 +49,11 @@ def as_value(state: Mapping[str, Set[int]]) -> str:
 
 
 def from_value(value: str) -> dict[str, frozenset[int]]:
-    """Return what `as_value` wrote."""
-    return {label: frozenset(added) for label, added in json.loads(value).items()}
+    """Return what `as_value` wrote; nothing if it is damaged."""
+    try:
+        return {label: frozenset(added) for label, added in json.loads(value).items()}
+    except (AttributeError, TypeError, ValueError):
+        return {}
 
 
 def link_state(one: Recording, start: int, nodes: list[Node]) -> None:

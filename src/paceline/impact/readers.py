@@ -10,9 +10,11 @@ import io
 import itertools
 import logging
 import operator
+import os
 import random
 import re
 import sys
+import tempfile
 import threading
 import weakref
 import zlib
@@ -41,6 +43,12 @@ Reader = Callable[[Sequence[Any]], Reading]
 
 #: Containers with more members are followed no further; size and last member count.
 LARGEST: Final = 1000
+
+#: Larger numbers are times, sizes or addresses.
+_LARGEST_NUMBER: Final = 99_999
+#: What digests, times and unique names look like.
+_BY_CHANCE: Final = re.compile(rb"[0-9a-fA-F]{8}|\d{5}")
+_TEMPORARY: Final = os.fsencode(tempfile.gettempdir())
 
 #: Values that are compared by value.
 PLAIN: Final = frozenset((int, float, str, bytes, bool, type(None), complex))
@@ -82,19 +90,19 @@ def printed(value: object) -> object:
 def described(values: Iterable[Any]) -> set[int]:
     """Return a number for each value that is the same in any process, of an object for its kind.
 
-    There is none for a float, which mostly is a time.
+    There is none for what looks like chance: a time, a digest, the name of a temporary file.
     """
     return {number for value in values if (number := _description(value)) is not None}
 
 
 def _description(value: Any) -> int | None:
     kind = type(value)
-    if kind is float:
+    if kind is float or (kind is int and abs(value) > _LARGEST_NUMBER):
         return None
-    if kind is str:
-        text = value.encode("utf-8", "surrogatepass")
-    elif kind is bytes:
-        text = value
+    if kind is str or kind is bytes:
+        text = value if kind is bytes else value.encode("utf-8", "surrogatepass")
+        if _TEMPORARY in text or _BY_CHANCE.search(text):
+            return None
     elif kind in PLAIN:
         text = b"%d" % hash(value) if value is not None else b""
     elif kind is FunctionType:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from paceline.impact import inputs, source
-from paceline.impact.aftermath import Traces, also_affected, givers
-from paceline.impact.giving import as_value
+from paceline.impact.aftermath import Traces, also_affected, givers, too_early
+from paceline.impact.giving import as_value, from_value
 from paceline.impact.recorder import Kind, Need
 from paceline.impact.records import NeedRecord, Records, SegmentRecord, SourceRecord, TestRecord
 from paceline.impact.scope import Scope
@@ -110,6 +110,21 @@ def test_what_none_added_before_concerns_who_may_use_it(scope: Scope) -> None:
     left = traces(changed={("KEPT",): {TESTS[2]: frozenset((1, 3))}})
     assert affected(scope, known(scope, giver=(3,)), left) == {TESTS[1]}
     assert givers(known(scope, giver=(3,)), left) == {TESTS[2]}
+    assert too_early(known(scope, giver=(3,)), left) == {TESTS[2]}
+
+
+def test_who_ran_after_those_that_began_did_not_run_too_early(scope: Scope) -> None:
+    """Then the others find what they would find in a full run."""
+    changed = {TESTS[0]: frozenset((1, 2)), TESTS[2]: frozenset((3,))}
+    left = traces(changed={("KEPT",): changed})
+    assert affected(scope, known(scope, giver=(3,)), left) == {TESTS[1]}
+    assert too_early(known(scope, giver=(3,)), left) == frozenset()
+
+
+def test_damaged_state_is_that_of_nobody() -> None:
+    """More tests run then."""
+    assert from_value(as_value({"KEPT": {1, 2}})) == {"KEPT": {1, 2}}
+    assert from_value("KEPT") == from_value("[1]") == from_value('{"KEPT": 1}') == {}
 
 
 def test_what_the_same_test_adds_instead_concerns_nobody_else(scope: Scope) -> None:

@@ -10,7 +10,9 @@ import logging
 import random
 import signal
 import sys
+import tempfile
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,7 @@ from types import ModuleType
 import pytest
 
 from paceline.impact.inputs import ALL_VARIABLES
+from paceline.impact.readers import described
 from paceline.impact.recorder import SEARCH_FOLDERS, WORKING_FOLDER
 from paceline.impact.state import State
 
@@ -476,6 +479,40 @@ def test_modules_that_came_late_are_compared(
         getattr(late[number // 2], f"late_{number // 2}").append(1)
         assert names(state) == {f"late_{number // 2}"}
         assert state.changed() == {}
+
+
+ADDITIONS = [
+    ("module.found['a'] = 1", "found", ["a", 1]),
+    ("module.found['a'] = module.Base()", "found", ["a", "Base"]),
+    ("module.items[0].append('b')", "items", ["b"]),
+    ("module.items.append(module.memo)", "items", ["memo"]),
+    ("module.lazy = 'quick'", "lazy", ["quick"]),
+    ("module.Base.kept['a'] = 'b'", "kept", ["a", "b"]),
+    ("module.single.other = {'c'}", "other", ["c"]),
+    ("module.with_store.seen['a'] = None", "with_store", ["a"]),
+    ("module.found['time'] = 1.5", "found", ["time"]),
+]
+
+
+@pytest.mark.parametrize(("code", "name", "values"), ADDITIONS)
+def test_what_was_added_is_told_alike_in_every_process(
+    module: ModuleType, state: State, code: str, name: str, values: list[object]
+) -> None:
+    """Plain values, keys, functions and kinds of objects; not the object, nor a time."""
+    assert state.changed() == {}
+    exec(code, {"module": module})
+    (added,) = {change.added for label, change in state.changed().items() if name in label}
+    kinds: dict[object, object] = {"Base": module.Base(), "memo": module.memo}
+    assert described(kinds.get(value, value) for value in values) <= added
+
+
+def test_what_looks_like_chance_is_not_told(module: ModuleType, state: State) -> None:
+    """Another run would add another one."""
+    state.changed()
+    folder = tempfile.gettempdir()
+    module.items[0] += [f"{folder}/x", b"0123abcd", "id 12345", 1234567, time.time(), object()]
+    (change,) = state.changed().values()
+    assert change.added == described([object()])
 
 
 @pytest.mark.parametrize(("code", "name"), CHANGES)
