@@ -18,6 +18,7 @@ from types import FunctionType, ModuleType
 from typing import Any, Final, NamedTuple
 
 from paceline.impact import readers
+from paceline.impact.describing import described
 from paceline.impact.reached import Home, Label, Level, Look
 from paceline.impact.readers import CONTAINERS, OPAQUE, PLAIN, READERS, WRAPPERS, Reader
 
@@ -159,7 +160,7 @@ class Explorer:
         # References of a dict do not show its keys.
         keys = entry.value if type(entry.value) is dict else ()
         values = keys.values() if isinstance(keys, dict) and not found else found
-        numbers = readers.described(chain(keys, values))
+        numbers = described(chain(keys, values))
         for label in entry.labels:
             self._kept[label] |= numbers
 
@@ -317,7 +318,7 @@ def _named(
         shown = (type(value), value) if type(value) in PLAIN else identity
         for label in labels:
             prints[label].append(shown)
-            kept[label] |= readers.described((value,))
+            kept[label] |= described((value,))
         if module is None or not _is_found_elsewhere(value, module):
             named[identity] = named.get(identity, _NONE) | labels
     return named

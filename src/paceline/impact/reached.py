@@ -24,7 +24,7 @@ _Picker = Callable[[Sequence[Any]], Sequence[Any]]
 class Change(NamedTuple):
     """How state of one label changed: by how many `steps` a number counted on, 0 if it is none.
 
-    `added` is what is kept there now and was not before, as `readers.described` tells it.
+    `added` is what is kept there now and was not before, as `impact.describing` tells it.
     """
 
     steps: int = 0
@@ -49,7 +49,7 @@ class Level:
 class Look:
     """Everything in reach of a root, and by label what is seen there.
 
-    `kept` describes by label what is kept there directly, as `readers.described` does.
+    `kept` describes by label what is kept there directly, as `impact.describing` does.
     `borrowed` has by their home those classes and functions that were found, but are looked at
     where they are a global of their own module, with the labels that lead to them here.
     """

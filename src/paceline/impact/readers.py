@@ -10,17 +10,14 @@ import io
 import itertools
 import logging
 import operator
-import os
 import random
 import re
 import sys
-import tempfile
 import threading
 import weakref
-import zlib
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from types import (
     BuiltinFunctionType,
@@ -43,12 +40,6 @@ Reader = Callable[[Sequence[Any]], Reading]
 
 #: Containers with more members are followed no further; size and last member count.
 LARGEST: Final = 1000
-
-#: Larger numbers are times, sizes or addresses.
-_LARGEST_NUMBER: Final = 99_999
-#: What digests, times and unique names look like.
-_BY_CHANCE: Final = re.compile(rb"[0-9a-fA-F]{8}|\d{5}")
-_TEMPORARY: Final = os.fsencode(tempfile.gettempdir())
 
 #: Values that are compared by value.
 PLAIN: Final = frozenset((int, float, str, bytes, bool, type(None), complex))
@@ -85,39 +76,6 @@ def printed(value: object) -> object:
     """Return what is compared of `value` by name: plain values by value, 1 and True apart."""
     kind = type(value)
     return (kind, value) if kind in PLAIN else id(value)
-
-
-def described(values: Iterable[Any]) -> set[int]:
-    """Return a number for each value that is the same in any process, of an object for its kind.
-
-    There is none for what looks like chance: a time, a digest, the name of a temporary file.
-    """
-    return {number for value in values if (number := _description(value)) is not None}
-
-
-def _description(value: Any) -> int | None:
-    kind = type(value)
-    if kind is float or (kind is int and abs(value) > _LARGEST_NUMBER):
-        return None
-    if kind is str or kind is bytes:
-        text = value if kind is bytes else value.encode("utf-8", "surrogatepass")
-        if _TEMPORARY in text or _BY_CHANCE.search(text):
-            return None
-    elif kind in PLAIN:
-        text = b"%d" % hash(value) if value is not None else b""
-    elif kind is FunctionType:
-        text = value.__qualname__.encode("utf-8", "surrogatepass")
-    elif issubclass(kind, type):
-        text = _name_of(value)
-    else:
-        text = b""
-    return zlib.crc32(b"%s %s" % (_name_of(kind), text))
-
-
-def _name_of(kind: type) -> bytes:
-    # Not by the attribute: a class of classes may answer anything.
-    name: str = type.__getattribute__(kind, "__name__")
-    return name.encode("utf-8", "surrogatepass")
 
 
 def identities(objects: Sequence[object]) -> bytes:

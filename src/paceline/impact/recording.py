@@ -58,7 +58,7 @@ class StateChange:
     Each of `labels` names a global, or a global and its attribute, or a fixture: code that mentions
     one of the names may use that state. `counts` has by how much each was moved on if it is a
     number, and 0 if it is not, or was changed in another way; `added` what is kept there now and
-    was not before, as `readers.described` tells it.
+    was not before, as `impact.describing` tells it.
     """
 
     order: int

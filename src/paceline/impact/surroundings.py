@@ -15,9 +15,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from paceline.impact.describing import described
 from paceline.impact.inputs import ALL_VARIABLES
 from paceline.impact.reached import Change, Label
-from paceline.impact.readers import described, identities, settings_of_loggers
+from paceline.impact.readers import identities, settings_of_loggers
 from paceline.impact.recorder import SEARCH_FOLDERS, WORKING_FOLDER
 
 #: Variables that pytest and Paceline set themselves.

@@ -20,8 +20,8 @@ from types import ModuleType
 
 import pytest
 
+from paceline.impact.describing import described
 from paceline.impact.inputs import ALL_VARIABLES
-from paceline.impact.readers import described
 from paceline.impact.recorder import SEARCH_FOLDERS, WORKING_FOLDER
 from paceline.impact.state import State
 
