@@ -107,22 +107,25 @@ class Selector:
     def overrules(self, test: str) -> bool:
         """Return whether testmon's wish to run an unaffected test can be set aside.
 
-        It can where every changed file that the test builds on differs only in comments,
-        docstrings nobody reads or functions nobody calls.
+        It can where all that the test ran of changed files differs only in comments or docstrings
+        nobody reads; of what it did not run testmon knows nothing either.
         """
         record = self._records.tests.get(test)
         if record is None:
             return False
-        sources = {
-            item
-            for number in reachable([record.segment], self._records.segments, self._imports)
-            for item in self._records.segments[number].code
+        ran: defaultdict[int, int] = defaultdict(int)
+        for number in reachable([record.segment], self._records.segments, self._imports):
+            for item, bits in self._records.segments[number].code.items():
+                ran[item] |= bits
+        sources = {item: self._records.sources[item] for item in ran}
+        changed = {
+            item: self._changed_blocks(source)
+            for item, source in sources.items()
+            if self._project.value(Need.CONTENT, source.path) != source.sha
         }
-        changed = [self._records.sources[item] for item in sources]
-        changed = [
-            item for item in changed if self._project.value(Need.CONTENT, item.path) != item.sha
-        ]
-        return bool(changed) and not any(self._changed_blocks(item) for item in changed)
+        return bool(changed) and not any(
+            ran[item] >> index & 1 for item, blocks in changed.items() for index in blocks
+        )
 
     def _reasons_by_segment(self) -> dict[int, dict[str, None]]:
         """Return what changed for each segment by itself; a dict keeps the order."""
