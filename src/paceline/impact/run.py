@@ -25,6 +25,7 @@ from paceline.impact.recorder import Need
 from paceline.impact.recording import Recording, from_json
 from paceline.impact.records import UNKNOWN_TESTS, Records
 from paceline.impact.scope import Scope
+from paceline.store import ignored_by_git
 
 #: Seen in a file's status when it was edited: times, size, place.
 Status = tuple[int, int, int, int]
@@ -32,8 +33,10 @@ Status = tuple[int, int, int, int]
 
 _LONGEST_RUN_SECONDS = 86_400.0
 
+_FOLDER = Path(".paceline")
+
 #: Where a run without selection notes the tests that selection would have missed.
-AUDIT_FILE = Path(".paceline") / "reports" / "impact-audit.json"
+AUDIT_FILE = _FOLDER / "reports" / "impact-audit.json"
 
 #: Names another place for the records, such as that of the checkout a worktree belongs to.
 RECORDS_VARIABLE = "PACELINE_IMPACT_RECORDS"
@@ -42,7 +45,7 @@ RECORDS_VARIABLE = "PACELINE_IMPACT_RECORDS"
 def records_file(root: Path) -> Path:
     """Return where the impact records of the project at `root` are kept."""
     elsewhere = os.environ.get(RECORDS_VARIABLE)
-    return Path(elsewhere) if elsewhere else root / ".paceline" / "impact" / "records.db"
+    return Path(elsewhere) if elsewhere else root / _FOLDER / "impact" / "records.db"
 
 
 @dataclass
@@ -65,6 +68,8 @@ class Run:
     ) -> Run:
         """Prepare a run in the project at `root`, begun with these variables in this folder."""
         place = records_file(root)
+        if root / _FOLDER in place.parents:
+            ignored_by_git(root / _FOLDER)
         place.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(place.parent)
         folder = Path(tempfile.mkdtemp(prefix="run-", dir=place.parent))
