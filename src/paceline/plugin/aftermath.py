@@ -82,7 +82,8 @@ class Aftermath:
         self._repeated |= again
         if again:
             self._choice.hold_back([*again, *others])
-        return dict.fromkeys(sorted(again), ("it ran without others that change the same state",))
+        why = "it ran without others that change the same state"
+        return {test: (*self._choice.reasons.get(test, ()), why) for test in sorted(again)}
 
     def _no_longer_waiting(self, traces: Traces) -> Reasons:
         """Return the tests that waited in vain, or let them be left out for good."""
