@@ -8,7 +8,7 @@ import tempfile
 import zlib
 from collections.abc import Iterable
 from types import FunctionType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from paceline.impact.readers import PLAIN
 
@@ -20,14 +20,17 @@ _TEMPORARY: Final = os.fsencode(tempfile.gettempdir())
 
 
 def described(values: Iterable[Any]) -> set[int]:
-    """Return a number for each value that is the same in any process, of an object for its kind.
+    """Return the numbers of all values that have one."""
+    numbers = set(map(description, values))
+    numbers.discard(None)
+    return cast("set[int]", numbers)
+
+
+def description(value: Any) -> int | None:
+    """Return a number for the value that is the same in any process, of an object for its kind.
 
     There is none for what looks like chance: a time, a digest, the name of a temporary file.
     """
-    return {number for value in values if (number := _description(value)) is not None}
-
-
-def _description(value: Any) -> int | None:
     kind = type(value)
     if kind is float or (kind is int and abs(value) > _LARGEST_NUMBER):
         return None

@@ -18,7 +18,7 @@ from types import FunctionType, ModuleType
 from typing import Any, Final, NamedTuple
 
 from paceline.impact import readers
-from paceline.impact.describing import described
+from paceline.impact.describing import described, description
 from paceline.impact.reached import Home, Label, Level, Look
 from paceline.impact.readers import CONTAINERS, OPAQUE, PLAIN, READERS, WRAPPERS, Reader
 
@@ -316,9 +316,11 @@ def _named(
             continue
         labels = frozenset(label | {name} for label in entry.labels)
         shown = (type(value), value) if type(value) in PLAIN else identity
+        number = description(value)
         for label in labels:
             prints[label].append(shown)
-            kept[label] |= described((value,))
+            if number is not None:
+                kept[label].add(number)
         if module is None or not _is_found_elsewhere(value, module):
             named[identity] = named.get(identity, _NONE) | labels
     return named
