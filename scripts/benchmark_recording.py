@@ -1,7 +1,8 @@
 """Measure what recording costs on a real suite: CPU seconds, the four kinds of run in turn.
 
 `python scripts/benchmark_recording.py [SUITE] [--rounds N]` runs all tests with plain `--testmon`,
-with `--impact`, with pytest-cov's branch coverage, and with both, from an empty store each time.
+with `--impact`, with pytest-cov's branch coverage, and with both, from an empty store each time,
+and with the report that pytest-cov prints at the end.
 It prints the median CPU seconds, the two ratios with their limits and the size of the store, and
 exits with 1 if a limit is passed.
 """
@@ -18,7 +19,7 @@ from replay_suite import ROOT, Suite, prepare
 
 #: testmon needs Paceline's guard where a source file has no extension.
 TESTMON = ("--testmon", "--testmon-noselect", "--paceline-group=cost")
-COVERAGE = ("--cov", "--cov-branch", "--cov-report=")
+COVERAGE = ("--cov", "--cov-branch")
 RUNS = {
     "--testmon": TESTMON,
     "--impact": ("--impact",),
