@@ -157,10 +157,12 @@ class Explorer:
         """Note what is kept under the labels of `entry`, whose value refers to `found`."""
         if entry.steps < _DIRECTLY or entry.labels == ROOT:
             return
-        # References of a dict do not show its keys.
-        keys = entry.value if type(entry.value) is dict else ()
-        values = keys.values() if isinstance(keys, dict) and not found else found
-        numbers = described(chain(keys, values))
+        values = found
+        if issubclass(type(entry.value), dict):  # its references do not show its keys
+            kept: Any = entry.value
+            # In one go: another thread may add to it meanwhile.
+            values = [*dict.keys(kept), *(found or dict.values(kept))]
+        numbers = described(values)
         for label in entry.labels:
             self._kept[label] |= numbers
 

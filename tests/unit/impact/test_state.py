@@ -26,6 +26,7 @@ from paceline.impact.recorder import SEARCH_FOLDERS, WORKING_FOLDER
 from paceline.impact.state import State
 
 TEXT = """
+import collections
 import contextvars
 import functools
 import itertools
@@ -33,6 +34,7 @@ import threading
 import weakref
 
 counter = 0
+grouped = collections.defaultdict(list)
 found = {}
 items = [[]]
 fixed = (1, [], "plain")
@@ -491,6 +493,7 @@ ADDITIONS = [
     ("module.single.other = {'c'}", "other", ["c"]),
     ("module.with_store.seen['a'] = None", "with_store", ["a"]),
     ("module.found['time'] = 1.5", "found", ["time"]),
+    ("module.grouped['a'].append(1)", "grouped", ["a"]),
 ]
 
 
@@ -504,6 +507,29 @@ def test_what_was_added_is_told_alike_in_every_process(
     (added,) = {change.added for label, change in state.changed().items() if name in label}
     kinds: dict[object, object] = {"Base": module.Base(), "memo": module.memo}
     assert described(kinds.get(value, value) for value in values) <= added
+
+
+def test_a_thread_may_add_to_what_is_looked_at(module: ModuleType, state: State) -> None:
+    """What a test left running goes on while its state is compared."""
+    state.changed()
+    begun, done = threading.Event(), threading.Event()
+
+    def add() -> None:
+        while not done.is_set():
+            for number in range(900):
+                module.grouped[f"key {number}"] = []
+                begun.set()
+            module.grouped.clear()
+
+    thread = threading.Thread(target=add)
+    thread.start()
+    try:
+        assert begun.wait(60)
+        found = [names(state) for _ in range(50)]
+    finally:
+        done.set()
+        thread.join()
+    assert any("grouped" in some for some in found)
 
 
 def test_what_looks_like_chance_is_not_told(module: ModuleType, state: State) -> None:
