@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from types import FunctionType
 from typing import Any, Final, cast
 
-from paceline.impact.readers import PLAIN
+from paceline.impact.values import PLAIN
 
 #: Larger numbers are times, sizes or addresses.
 _LARGEST_NUMBER: Final = 99_999

@@ -8,7 +8,7 @@ from gc import get_referents
 from types import ModuleType
 from weakref import WeakValueDictionary
 
-from paceline.impact.readers import identities
+from paceline.impact.memory import identities
 
 
 class Modules:

@@ -8,7 +8,7 @@ from gc import get_referents
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from paceline.impact import readers
+from paceline.impact import memory, readers
 from paceline.impact.readers import Reader, Reading
 
 #: The names by which code gets at an object: of the global, and of the attribute.
@@ -35,12 +35,14 @@ class Change(NamedTuple):
 class Level:
     """What all objects at one distance from the root refer to.
 
-    `followed` are the places of those that lead to the next level. `readers` are given the objects
-    at their places, of which references do not show everything; `readings` are what they returned.
+    `followed` are the places of those that lead to the next level, `caches` which of these are
+    functions with a cache. `readers` are given the objects at their places, of which references do
+    not show everything; `readings` are what they returned.
     """
 
     identities: bytes
     followed: list[int] = field(default_factory=list)
+    caches: list[int] = field(default_factory=list)
     readers: dict[Reader, list[int]] = field(default_factory=dict)
     readings: dict[Reader, Reading] = field(default_factory=dict)
 
@@ -52,12 +54,14 @@ class Look:
     `kept` describes by label what is kept there directly, as `impact.describing` does.
     `borrowed` has by their home those classes and functions that were found, but are looked at
     where they are a global of their own module, with the labels that lead to them here.
+    `alive` are values that no other may take the place of in memory.
     """
 
     levels: list[Level]
     prints: Mapping[Label, list[object]]
     kept: Mapping[Label, Set[int]] = field(default_factory=dict)
     borrowed: Mapping[Home, set[Label]] = field(default_factory=dict)
+    alive: Sequence[object] = ()
     #: How to take out of each level what is followed and what is read; made when first needed.
     _pickers: list[tuple[_Picker, dict[Reader, _Picker]]] = field(default_factory=list)
 
@@ -71,12 +75,16 @@ class Look:
             )
         for level, (followed, pickers) in zip(self.levels, self._pickers, strict=True):
             found = get_referents(*objects)
-            if readers.identities(found) != level.identities:
+            if memory.identities(found) != level.identities:
                 return False
             for read, pick in pickers.items():
                 if read(pick(found)) != level.readings[read]:
                     return False
             objects = followed(found)
+            if level.caches:
+                objects = list(objects)
+                for number in level.caches:
+                    objects[number] = readers.in_cache(objects[number])
         return True
 
 
@@ -87,17 +95,19 @@ def together(looks: Sequence[Look]) -> Look:
     for number in range(depth):
         parts = [look.levels[number] for look in looks if number < len(look.levels)]
         followed: list[int] = []
+        caches: list[int] = []
         places: dict[Reader, list[int]] = {}
         readings: dict[Reader, Reading] = {}
         start = 0
         for part in parts:
+            caches += [len(followed) + number for number in part.caches]
             followed += [start + place for place in part.followed]
             for read, there in part.readers.items():
                 places.setdefault(read, []).extend(start + place for place in there)
                 readings[read] = readers.joined(readings.get(read), part.readings[read])
-            start += len(part.identities) // readers.ADDRESS_BYTES
+            start += len(part.identities) // memory.ADDRESS_BYTES
         identities = b"".join(part.identities for part in parts)
-        levels.append(Level(identities, followed, places, readings))
+        levels.append(Level(identities, followed, caches, places, readings))
     return Look(levels, {})
 
 

@@ -1,17 +1,13 @@
-"""What can be told of objects without running any of their code: identities and readings."""
+"""What can be told of objects without running any of their code, and references do not show."""
 
 from __future__ import annotations
 
-import builtins
-import ctypes
-import functools
 import gc
 import io
 import itertools
 import logging
 import operator
 import random
-import re
 import sys
 import threading
 import weakref
@@ -19,122 +15,41 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from types import (
-    BuiltinFunctionType,
-    CellType,
-    CodeType,
-    FrameType,
-    FunctionType,
-    GeneratorType,
-    GetSetDescriptorType,
-    MemberDescriptorType,
-    ModuleType,
-    TracebackType,
-    WrapperDescriptorType,
-)
+from types import FunctionType, GeneratorType
 from typing import Any, Final
+
+from paceline.impact.memory import addresses, bytes_of, identities
+from paceline.impact.values import CONTAINERS, OPAQUE, PLAIN, parts_of, printed, size
 
 #: Returns what references do not show of objects, as plain values and identities.
 Reading = list[object] | bytes
 Reader = Callable[[Sequence[Any]], Reading]
 
-#: Containers with more members are followed no further; size and last member count.
+#: Containers with more members are followed no further: only which members they have counts, of
+#: one with more than the second number only its size and last member.
 LARGEST: Final = 1000
+_HUGE: Final = 100_000
 
-#: Values that are compared by value.
-PLAIN: Final = frozenset((int, float, str, bytes, bool, type(None), complex))
-#: Values without state of their own.
-OPAQUE: Final = frozenset(
-    (
-        *PLAIN, ModuleType, BuiltinFunctionType, CodeType, FrameType, TracebackType, re.Pattern,
-        WrapperDescriptorType, MemberDescriptorType, GetSetDescriptorType, object, weakref.ref,
-    )
+#: What only tells how many steps are left.
+_ITERATORS: Final[tuple[object, ...]] = (
+    iter([]), iter(()), iter(range(0)), reversed([]), iter(set[int]()), iter(dict[int, int]()),
+    iter(dict[int, int]().values()), iter(dict[int, int]().items()),
 )  # fmt: skip
-#: What only leads on to the object in it.
-WRAPPERS: Final = frozenset((classmethod, staticmethod, property, CellType))
-CONTAINERS: Final = (dict, list, tuple, set, frozenset, deque)
-
 
 _ATTRIBUTES: Final = operator.attrgetter("__dict__")
-_BUILTINS: Final = builtins.__dict__
 #: References that asking for their number adds.
 _OF_THE_CALL: Final = sys.getrefcount(object())
-ADDRESS_BYTES: Final = ctypes.sizeof(ctypes.c_void_p)
-#: What comes before the items of a tuple, and before the address of a list's.
-_HEAD: Final = tuple.__basicsize__
-#: Return a copy of memory: `ctypes.string_at` without the function of Python around it.
-_bytes_at: Final[Callable[[int, int], bytes]] = ctypes.PYFUNCTYPE(
-    ctypes.py_object, ctypes.c_void_p, ctypes.c_ssize_t
-)(("PyBytes_FromStringAndSize", ctypes.pythonapi))
-#: The same of the memory of an object itself, from its beginning.
-_bytes_of: Final[Callable[[object, int], bytes]] = ctypes.PYFUNCTYPE(
-    ctypes.py_object, ctypes.py_object, ctypes.c_ssize_t
-)(("PyBytes_FromStringAndSize", ctypes.pythonapi))
-
-
-def printed(value: object) -> object:
-    """Return what is compared of `value` by name: plain values by value, 1 and True apart."""
-    kind = type(value)
-    return (kind, value) if kind in PLAIN else id(value)
-
-
-def identities(objects: Sequence[object]) -> bytes:
-    """Return the identities of all objects, as an array of addresses.
-
-    Every call of `id` is an audit event, and many times as slow where a hook listens, so the
-    addresses are taken from memory: a list points to its items, a tuple ends with them (CPython,
-    listobject.h and tupleobject.h).
-    """
-    if _LISTS_SHOW_ITEMS and type(objects) is list:
-        return _identities_in_list(objects)
-    items = tuple(objects)
-    return _bytes_of(items, tuple.__basicsize__ + len(items) * ADDRESS_BYTES)[_HEAD:]
-
-
-def _identities_in_list(objects: list[Any]) -> bytes:
-    place = int.from_bytes(_bytes_of(objects, _HEAD + ADDRESS_BYTES)[_HEAD:], sys.byteorder)
-    return _bytes_at(place, len(objects) * ADDRESS_BYTES) if place else b""
-
-
-def _lists_show_items() -> bool:
-    """Return whether a list is laid out as it has always been: head, place of items, room."""
-    some: list[object] = [object(), None, 1]
-    laid_out = list.__basicsize__ == tuple.__basicsize__ + 2 * ADDRESS_BYTES
-    return laid_out and _identities_in_list(some) == identities(tuple(some))
-
-
-_LISTS_SHOW_ITEMS = False  # until that was tried
-_LISTS_SHOW_ITEMS = _lists_show_items()
-
-
-def addresses(identities: bytes) -> array[int]:
-    """Return the identities one by one."""
-    return array("Q" if ADDRESS_BYTES == 8 else "L", identities)
-
-
-def size(container: Any) -> int:
-    """Return the size of a container, whatever its class makes of `len`."""
-    base = next(kind for kind in CONTAINERS if issubclass(type(container), kind))
-    return int(base.__len__(container))
 
 
 def container_reader(value: Any) -> Reader | None:
     """Return the reader for a list, dict or the like that need not be followed."""
-    if size(value) > LARGEST:
+    if size(value) > _HUGE:
         return sizes if type(value) not in CONTAINERS else _sizes_and_ends
+    if size(value) > LARGEST:
+        return _members
     if type(value) is dict and all(type(part) in PLAIN for item in value.items() for part in item):
         return _items
     return None
-
-
-def is_namespace_of_module(value: dict[object, object]) -> bool:
-    """Return whether `value` holds the globals of a module."""
-    return "__builtins__" in value or value is _BUILTINS
-
-
-def notes_of_copying(value: object) -> object:
-    """Return what copying and pickling keep in the namespace of a class, of which it tells all."""
-    return value.get("__slotnames__") if type(value) is dict else None
 
 
 def _items(dicts: Sequence[dict[object, object]]) -> list[object]:
@@ -177,6 +92,10 @@ def _held(value: object) -> list[object]:
 def new_attributes(functions: Sequence[FunctionType]) -> bytes:
     """Read whether functions that had no attribute got one."""
     return b"attributes" if any(map(_ATTRIBUTES, functions)) else b""
+
+
+def _members(containers: Sequence[Any]) -> list[object]:
+    return [identities(one if type(one) is list else parts_of(one)) for one in containers]
 
 
 def sizes(containers: Sequence[Any]) -> list[object]:
@@ -240,8 +159,16 @@ def _positions(generators: Sequence[GeneratorType[Any, Any, Any]]) -> list[objec
     ]
 
 
-def _misses(caches: Sequence[Any]) -> list[object]:
-    return [cache.cache_info().misses for cache in caches]  # a hit only changes the order
+def misses(caches: Sequence[Any]) -> list[object]:
+    """Read how often caches did not have what was asked for."""
+    return [cache.cache_info().misses for cache in caches]
+
+
+def in_cache(function: Any) -> list[object]:
+    """Return what a function with a cache refers to, in an order that a hit does not change."""
+    found = gc.get_referents(function)
+    places = addresses(identities(found))
+    return [found[number] for number in sorted(range(len(found)), key=places.__getitem__)]
 
 
 def _steps_left(iterators: Sequence[Any]) -> list[object]:
@@ -269,14 +196,15 @@ def _states_of_random(sources: Sequence[random.Random]) -> list[object]:
     # As `getstate`, which makes 625 numbers of it (CPython, _randommodule.c).
     size = random.Random.__mro__[1].__basicsize__
     return [
-        (_bytes_of(one, size)[object.__basicsize__ :], vars(one).get("gauss_next"))
+        (bytes_of(one, size)[object.__basicsize__ :], vars(one).get("gauss_next"))
         for one in sources
     ]
 
 
 #: What references do not show.
 READERS: Final[dict[type, Reader]] = {
-    **dict.fromkeys(map(type, (iter([]), iter(()), iter(range(0)), reversed([]))), _steps_left),
+    **dict.fromkeys(map(type, _ITERATORS), _steps_left),
+    enumerate: lambda iterators: [one.__reduce__()[1][1] for one in iterators],
     io.StringIO: _texts,
     io.BytesIO: _texts,
     array: lambda arrays: [one.tobytes() for one in arrays],
@@ -285,7 +213,6 @@ READERS: Final[dict[type, Reader]] = {
     type(threading.RLock()): lambda locks: list(map(repr, locks)),  # owner and count
     logging.Logger: settings_of_loggers,
     random.Random: _states_of_random,
-    type(functools.lru_cache(len)): _misses,
     itertools.count: lambda counts: list(map(_next_number, counts)),
     bytearray: lambda arrays: list(map(bytes, arrays)),
     GeneratorType: _positions,
@@ -306,26 +233,3 @@ def joined(first: Reading | None, second: Reading) -> Reading:
     if isinstance(first, bytes) and isinstance(second, bytes):
         return first + second
     return second if first is None else [*first, *second]
-
-
-def has_state(function: FunctionType) -> bool:
-    """Return whether calls can leave something inside the function itself."""
-    attributes = function.__dict__  # made on first use: before references are listed
-    if function.__closure__:
-        return True
-    kept = (
-        *(function.__defaults__ or ()),
-        *(function.__kwdefaults__ or {}).values(),
-        *attributes.values(),
-    )
-    return not all(type(value) in OPAQUE for value in kept)
-
-
-def keeps_state(function: FunctionType, part: object) -> bool:
-    """Return whether `part` is where a function can keep something, unlike its annotations."""
-    return part is not None and (
-        part is function.__closure__
-        or part is function.__defaults__
-        or part is function.__kwdefaults__
-        or part is function.__dict__
-    )

@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from operator import itemgetter
 from types import ModuleType
 
-from paceline.impact.reach import DEPTH, ROOT, Entry
 from paceline.impact.reached import Label, Look
+from paceline.impact.ways import DEPTH, ROOT, Entry
 
 
 def of_module(module: ModuleType) -> Entry:

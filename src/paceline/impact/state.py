@@ -16,11 +16,13 @@ from types import ModuleType
 from typing import Any, Final, NamedTuple
 
 from paceline.impact import counting, surroundings
+from paceline.impact.foreign import Foreign
 from paceline.impact.lending import Lending
 from paceline.impact.modules import Modules, file_in, key_of, name_in
-from paceline.impact.reach import Entry, Explorer
+from paceline.impact.reach import Explorer
 from paceline.impact.reached import Change, Label, Level, Look, together
 from paceline.impact.roots import Parts, of_fixture, of_module, parts
+from paceline.impact.ways import Entry
 
 #: Larger modules are looked at in parts, so that a change of one does not cost a look at all; of
 #: one that changed a few times the parts are small.
@@ -33,6 +35,9 @@ _OFTEN = 5
 
 #: So many new modules are compared one by one, and for so many comparisons.
 _MANY = 8
+
+#: After so many comparisons foreign modules are compared.
+_NOW_AND_THEN = 16
 
 #: What nothing is like.
 _NEVER: Final = [Level(b"nothing")]
@@ -98,6 +103,8 @@ class State:
         self._whose: dict[str, tuple[str, str]] = {}
         self._awake: set[str] = set()
         self._process = surroundings.read()
+        self._foreign = Foreign()
+        self._foreign_compared = -_NOW_AND_THEN
 
     def add(self, module: ModuleType) -> None:
         """Take the state of `module`, just imported, as its first; of one made anew as changed."""
@@ -142,7 +149,7 @@ class State:
         }
         woken -= self._awake
         self._awake |= woken
-        found: list[Late] = []
+        found = self._compare_foreign(at_once=files is None)
         for key in sorted(woken):
             if self._resting[key] == self._comparisons:
                 continue
@@ -151,6 +158,13 @@ class State:
             if changes:
                 found.append(Late(self._resting[key], changes.keys()))
         return found
+
+    def _compare_foreign(self, *, at_once: bool) -> list[Late]:
+        if not at_once and self._comparisons - self._foreign_compared < _NOW_AND_THEN:
+            return []
+        since, self._foreign_compared = self._foreign_compared, self._comparisons
+        changed = self._foreign.changed(self._modules.present())
+        return [Late(since, changed)] if changed else []
 
     def changed(self) -> dict[Label, Change]:
         """Return what changed since the last call, and how.

@@ -17,8 +17,9 @@ from typing import Any, Final
 
 from paceline.impact.describing import described
 from paceline.impact.inputs import ALL_VARIABLES
+from paceline.impact.memory import identities
 from paceline.impact.reached import Change, Label
-from paceline.impact.readers import identities, settings_of_loggers
+from paceline.impact.readers import settings_of_loggers
 from paceline.impact.recorder import SEARCH_FOLDERS, WORKING_FOLDER
 
 #: Variables that pytest and Paceline set themselves.

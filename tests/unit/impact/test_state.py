@@ -529,7 +529,7 @@ def test_a_thread_may_add_to_what_is_looked_at(module: ModuleType, state: State)
     finally:
         done.set()
         thread.join()
-    assert any("grouped" in some for some in found)
+    assert any("grouped" in some for some in found), found
 
 
 def test_what_looks_like_chance_is_not_told(module: ModuleType, state: State) -> None:

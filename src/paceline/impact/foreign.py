@@ -1,0 +1,114 @@
+"""What tests leave set in modules and classes that are not the project's: `json.dumps = stand_in`.
+
+There are many of them and they rarely change, so they are compared only now and then: any of the
+tests that ran since may have done it.
+"""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from gc import get_referents
+from types import ModuleType
+from typing import Any, Final
+
+from paceline.impact.memory import identities
+from paceline.impact.reached import Label
+from paceline.impact.values import printed
+from paceline.impact.ways import BOOKKEEPING
+
+#: These change of themselves, and what matters of them is read elsewhere.
+_RESTLESS: Final = frozenset(
+    (*BOOKKEEPING, "sys", "tempfile", "coverage", "paceline", "xdist", "testmon")
+)
+_NEVER_THERE: Final = object()
+
+
+@dataclass(slots=True)
+class _Compared:
+    """A module with its namespace and those of its classes, and what was found there."""
+
+    name: str
+    namespaces: list[tuple[str, Mapping[str, Any]]]
+    identities: bytes = b""
+    attributes: dict[tuple[str, str], object] = field(default_factory=dict)
+
+    def changed(self) -> set[tuple[str, str]]:
+        """Return which attributes are others than at the last call, of whom; none at the first."""
+        now = identities(get_referents(*(namespace for _, namespace in self.namespaces)))
+        if now == self.identities:
+            return set()
+        before, found = self.attributes, dict(self._told())
+        self.identities, self.attributes = now, found
+        return {
+            one
+            for one in before.keys() | found.keys()
+            if before and before.get(one, _NEVER_THERE) != found.get(one, _NEVER_THERE)
+        }
+
+    def _told(self) -> Iterable[tuple[tuple[str, str], object]]:
+        for owner, namespace in self.namespaces:
+            for name, value in list(namespace.items()):
+                if type(value) is ModuleType or (name.startswith("__") and name.endswith("__")):
+                    continue  # submodules come with imports
+                if not (owner and name.startswith("_")):  # what a class keeps for itself
+                    yield (owner, name), printed(value)
+
+
+class Foreign:
+    """Compares the attributes of modules and classes that the project's modules have as globals."""
+
+    def __init__(self) -> None:
+        self._own: Mapping[str, ModuleType] = {}
+        self._compared = {"builtins": _of_module(builtins)}
+
+    def changed(self, own: Mapping[str, ModuleType]) -> set[Label]:
+        """Return which attributes are others than at the last call; `own` are the project's."""
+        if own is not self._own:
+            self._own = own
+            self._take_in(own.values())
+        return {
+            _label(one.name, name) for one in self._compared.values() for _, name in one.changed()
+        }
+
+    def _take_in(self, own: Iterable[ModuleType]) -> None:
+        left_out = {module.__name__ for module in own} | _RESTLESS
+        for value in [value for module in own for value in list(module.__dict__.values())]:
+            name = _name(value)
+            if name is None or name in self._compared:
+                continue
+            if left_out.isdisjoint((name, name.partition(".")[0], name.rpartition(".")[0])):
+                made = _of_module(value) if type(value) is ModuleType else _of_class(name, value)
+                self._compared[name] = made
+
+
+def _name(value: Any) -> str | None:
+    """Return the full name of a module, or of a class that does not change as Python runs."""
+    if type(value) is ModuleType:
+        name = value.__dict__.get("__name__")
+        return name if sys.modules.get(str(name)) is value else None
+    if type(value) is type and type(value.__module__) is str:
+        return f"{value.__module__}.{value.__name__}"
+    return None
+
+
+def _of_module(module: ModuleType) -> _Compared:
+    """Return the module with its package's classes in it."""
+    package = module.__name__.partition(".")[0]
+    namespaces: list[tuple[str, Mapping[str, Any]]] = [("", module.__dict__)]
+    for name, value in list(module.__dict__.items()):
+        if (_name(value) or "").partition(".")[0] == package and type(value) is type:
+            namespaces.append((name, get_referents(value.__dict__)[0]))
+    return _Compared(module.__name__, namespaces)
+
+
+def _of_class(name: str, value: type) -> _Compared:
+    return _Compared(name, [(value.__name__, get_referents(value.__dict__)[0])])
+
+
+def _label(module: str, attribute: str) -> Label:
+    """Return the names that get at it; what is private any function of the module may use."""
+    private = attribute.startswith("_")
+    return Label((attribute, module.rpartition(".")[2]) if private else (attribute,))
