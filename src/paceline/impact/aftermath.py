@@ -167,10 +167,13 @@ def _by_state(known: Records, labels: Iterable[tuple[str, ...]]) -> Reasons:
         return {}
     # Which blocks of a file mention one, as bits; what only an import ran is told apart.
     mentioning: dict[int, int] = {}
+    run_later: dict[int, int] = {}
     for number, item in known.sources.items():
         for index, block in enumerate(item.source.blocks if item.source else ()):
             if not names.isdisjoint(block.names):
                 mentioning[number] = mentioning.get(number, 0) | 1 << index
+        if item.source is not None and not names.isdisjoint(item.source.run_later):
+            run_later[number] = 1
     elsewhere = _running_generated(known, names) | _importing_late(known, mentioning)
     said = ", ".join(sorted(names)[:3])
     reasons = (f"a test changed state that it may use ({said})",)
@@ -183,7 +186,7 @@ def _by_state(known: Records, labels: Iterable[tuple[str, ...]]) -> Reasons:
             uses = names & process_names(needs)
             if part.modules or part.missing:
                 uses |= names & {SEARCH_FOLDERS}
-            if uses or _runs(part, mentioning, without=1):
+            if uses or _runs(part, mentioning, without=1) or _runs(part, run_later):
                 found[test] = reasons
     return found
 

@@ -33,7 +33,7 @@ class Blocks:
         self._lines: dict[tuple[str, bool], Mapping[int, int]] = {}
         self._owners: dict[tuple[str, bool], _Owners] = {}
         self._ran: dict[tuple[tuple[str, bool], Traced], int] = {}
-        self._names: dict[tuple[str, int], frozenset[str]] = {}
+        self._names: dict[tuple[str, int, bool], frozenset[str]] = {}
 
     def executed(self, record: SourceRecord, seen: Traced, *, importing: bool) -> int:
         """Return the blocks in which lies what was seen, as bits."""
@@ -56,11 +56,16 @@ class Blocks:
             self._lines[place] = source.owners(importing=importing) if source else {}
         return self._lines[place]
 
-    def names(self, record: SourceRecord, bits: int) -> frozenset[str]:
-        """Return the names that these blocks mention."""
-        key = (record.path, bits)
-        if key not in self._names:
-            blocks = record.source.blocks if record.source else ()
-            names = (blocks[index].names for index in source.indices(bits))
+    def names(self, record: SourceRecord, bits: int, *, importing: bool) -> frozenset[str]:
+        """Return the names that these blocks mention.
+
+        What a file mentions when it is imported is its own doing, not that of who runs it later.
+        """
+        key = (record.path, bits, importing)
+        if key not in self._names and record.source is not None:
+            own = bits if importing else bits & ~1
+            names = [record.source.blocks[index].names for index in source.indices(own)]
+            if bits & 1:
+                names.append(record.source.run_later)
             self._names[key] = frozenset().union(*names)
-        return self._names[key]
+        return self._names.get(key, frozenset())

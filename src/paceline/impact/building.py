@@ -213,9 +213,8 @@ class Builder:
         importing = node.kind is Kind.IMPORT and node.name == record.path
         bits = self._blocks.executed(record, seen, importing=importing) | importing
         node.blocks[record] |= bits
-        # What a file mentions when it is imported is its own doing, not that of who runs it.
-        own = bits if node.kind is Kind.IMPORT else bits & ~1
-        node.mentions.add(self._blocks.names(record, own))
+        imported = node.kind is Kind.IMPORT
+        node.mentions.add(self._blocks.names(record, bits, importing=imported))
         if looks := self._looks.get(path):
             self._add_looks(node, record, looks, seen, importing=importing)
 

@@ -1,4 +1,4 @@
-"""What tests leave set in modules and classes that are not the project's: `json.dumps = stand_in`.
+"""What tests leave set in what is not the project's: `json.dumps = stand_in`, `config.mode = 1`.
 
 There are many of them and they rarely change, so they are compared only now and then: any of the
 tests that ran since may have done it.
@@ -17,12 +17,12 @@ from typing import Any, Final
 from paceline.impact.memory import identities
 from paceline.impact.reached import Label
 from paceline.impact.values import printed
-from paceline.impact.ways import BOOKKEEPING
 
 #: These change of themselves, and what matters of them is read elsewhere.
 _RESTLESS: Final = frozenset(
-    (*BOOKKEEPING, "sys", "tempfile", "coverage", "paceline", "xdist", "testmon")
-)
+    ("sys", "warnings", "tempfile", "_pytest", "pluggy", "hypothesis", "coverage", "paceline",
+     "xdist", "testmon")
+)  # fmt: skip
 _NEVER_THERE: Final = object()
 
 
@@ -31,11 +31,11 @@ class _Compared:
     """A module with its namespace and those of its classes, and what was found there."""
 
     name: str
-    namespaces: list[tuple[str, Mapping[str, Any]]]
+    namespaces: list[tuple[str, Mapping[Any, Any]]]
     identities: bytes = b""
-    attributes: dict[tuple[str, str], object] = field(default_factory=dict)
+    attributes: dict[tuple[str, object], object] = field(default_factory=dict)
 
-    def changed(self) -> set[tuple[str, str]]:
+    def changed(self) -> set[tuple[str, object]]:
         """Return which attributes are others than at the last call, of whom; none at the first."""
         now = identities(get_referents(*(namespace for _, namespace in self.namespaces)))
         if now == self.identities:
@@ -48,12 +48,13 @@ class _Compared:
             if before and before.get(one, _NEVER_THERE) != found.get(one, _NEVER_THERE)
         }
 
-    def _told(self) -> Iterable[tuple[tuple[str, str], object]]:
+    def _told(self) -> Iterable[tuple[tuple[str, object], object]]:
         for owner, namespace in self.namespaces:
             for name, value in list(namespace.items()):
-                if type(value) is ModuleType or (name.startswith("__") and name.endswith("__")):
+                text = name if type(name) is str else ""
+                if type(value) is ModuleType or (text.startswith("__") and text.endswith("__")):
                     continue  # submodules come with imports
-                if not (owner and name.startswith("_")):  # what a class keeps for itself
+                if not (owner and text.startswith("_")):  # what a class keeps for itself
                     yield (owner, name), printed(value)
 
 
@@ -70,8 +71,15 @@ class Foreign:
             self._own = own
             self._take_in(own.values())
         return {
-            _label(one.name, name) for one in self._compared.values() for _, name in one.changed()
+            _label(one.name, owner, name)
+            for one in self._compared.values()
+            for owner, name in one.changed()
         }
+
+    def add(self, name: str, namespaces: Mapping[str, Mapping[Any, Any]]) -> None:
+        """Compare these namespaces too, by owner: by its name go keys that are none."""
+        self._compared[name] = _Compared(name, list(namespaces.items()))
+        self._compared[name].changed()
 
     def _take_in(self, own: Iterable[ModuleType]) -> None:
         left_out = {module.__name__ for module in own} | _RESTLESS
@@ -108,7 +116,9 @@ def _of_class(name: str, value: type) -> _Compared:
     return _Compared(name, [(value.__name__, get_referents(value.__dict__)[0])])
 
 
-def _label(module: str, attribute: str) -> Label:
+def _label(module: str, owner: str, attribute: object) -> Label:
     """Return the names that get at it; what is private any function of the module may use."""
+    if type(attribute) is not str:
+        return Label((owner,))
     private = attribute.startswith("_")
     return Label((attribute, module.rpartition(".")[2]) if private else (attribute,))

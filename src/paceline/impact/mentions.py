@@ -50,6 +50,15 @@ def mentioning(tree: ast.AST, *words: frozenset[str]) -> list[frozenset[int]]:
     return list(map(frozenset, found))
 
 
+def names_below(tree: ast.AST) -> set[str]:
+    """Return the names that `tree` mentions anywhere."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if type(node) in MENTIONS:
+            MENTIONS[type(node)](node, names)
+    return names
+
+
 def names_in(code: CodeType) -> set[str]:
     """Return the names that compiled code mentions: globals, attributes, strings that are names."""
     found = set(code.co_names)
@@ -100,6 +109,10 @@ def _alias(node: ast.alias, names: set[str]) -> None:
     names.update((node.name.rpartition(".")[2], node.asname or node.name))
 
 
+def _import_from(node: ast.ImportFrom, names: set[str]) -> None:
+    names.update((node.module or "").split("."))
+
+
 def _constant(node: ast.Constant, names: set[str]) -> None:
     text = node.value
     if isinstance(text, str) and len(text) <= _LONGEST_NAME:
@@ -123,6 +136,7 @@ MENTIONS: Final[Mapping[type, Callable[[Any, set[str]], None]]] = {
     ast.arg: _argument,
     ast.keyword: _argument,
     ast.alias: _alias,
+    ast.ImportFrom: _import_from,
     ast.Constant: _constant,
     ast.Global: _declaration,
     ast.Nonlocal: _declaration,

@@ -9,6 +9,7 @@ from types import ModuleType
 from weakref import WeakValueDictionary
 
 from paceline.impact.memory import identities
+from paceline.impact.values import printed
 
 
 class Modules:
@@ -21,9 +22,12 @@ class Modules:
         #: The names under which Python finds them, and those that were taken away.
         self._names: set[str] = set()
         self._taken: set[str] = set()
+        #: What stands in the place of modules, as tests put it there, by name.
+        self._stand_ins: dict[str, object] = {}
         #: Some are in no list of Python's, as the conftest files of several folders.
         self._imported: WeakValueDictionary[str, ModuleType] = WeakValueDictionary()
         self._imported.update(self.present())
+        self._taken.clear()
 
     def add(self, module: ModuleType) -> None:
         """Take in a module that was just imported."""
@@ -45,12 +49,26 @@ class Modules:
             }
             self._taken |= self._names - own.keys()
             self._names = {*own}
+            self._taken |= self._exchanged()
             others = filter(self._is_of_project, self._imported.values())
             self._modules = {key_of(module): module for module in (*others, *own.values())}
         return self._modules
 
+    def _exchanged(self) -> set[str]:
+        """Return the names under which there are other stand-ins than before."""
+        before, self._stand_ins = (
+            self._stand_ins,
+            {
+                name: printed(value)
+                for name, value in list(sys.modules.items())
+                if _is_stand_in(value)
+            },
+        )
+        items = before.items() ^ self._stand_ins.items()
+        return {name for name, _ in items}
+
     def taken(self) -> set[str]:
-        """Return the names that were taken out of `sys.modules` since the last call."""
+        """Return the names in `sys.modules` under which modules were taken away or exchanged."""
         taken, self._taken = self._taken, set()
         return taken
 
@@ -59,6 +77,14 @@ class Modules:
             return False
         path = module.__dict__.get("__file__")
         return isinstance(path, str) and self._counts(path)
+
+
+def _is_stand_in(module: object) -> bool:
+    """Return whether something in `sys.modules` is no module that Python imported."""
+    if not issubclass(type(module), ModuleType):
+        return True
+    own = object.__getattribute__(module, "__dict__")
+    return own.get("__spec__") is None and "__file__" not in own
 
 
 def key_of(module: ModuleType) -> str:

@@ -178,13 +178,13 @@ def _source_data(source: Source | None) -> Any:
         ]
         for block in source.blocks
     ]
-    return [blocks, dict(source.functions), source.docstrings]
+    return [blocks, dict(source.functions), source.docstrings, sorted(source.run_later)]
 
 
 def _source(data: Any) -> Source | None:
     if data is None:
         return None
-    blocks, functions, docstrings = data
+    blocks, functions, docstrings, run_later = data
     return Source(
         tuple(
             Block(name, digest, first, last, inline, frozenset(names), layout, head)
@@ -192,6 +192,7 @@ def _source(data: Any) -> Source | None:
         ),
         functions,
         docstrings,
+        frozenset(run_later),
     )
 
 

@@ -51,12 +51,14 @@ class Source:
 
     `functions` maps each plain top-level function (no decorator, used by no import-time code)
     to the digest of its signature; such a function has no effect until something mentions it.
-    `docstrings` is the digest of the docstrings that only introspection can see.
+    `docstrings` is the digest of the docstrings that only introspection can see. `run_later` are
+    the names that lambdas of its import-time code mention, which are called later.
     """
 
     blocks: tuple[Block, ...]
     functions: Mapping[str, str]
     docstrings: str
+    run_later: frozenset[str] = frozenset()
 
     def owners(self, *, importing: bool = False) -> dict[int, int]:
         """Return for each line of a function body the block it belongs to, as a set of bits.
@@ -142,7 +144,7 @@ def read(walk: Walk, text: bytes) -> Source:
     functions = {name: _digest(walk.statements[place].code()) for place, name in plain.items()}
     lines = text.splitlines()
     blocks = (_block(function, lines) for function in walk.functions)
-    return Source((module, *blocks), functions, _digest(others))
+    return Source((module, *blocks), functions, _digest(others), frozenset(walk.run_later))
 
 
 def _block(function: Function, lines: list[bytes]) -> Block:

@@ -122,6 +122,10 @@ class State:
         self._fixtures[name] = [value]
         self._keep(f"\0{name}", self._explorer.look(of_fixture(name, self._fixtures[name])))
 
+    def add_namespaces(self, name: str, namespaces: Mapping[str, Mapping[Any, Any]]) -> None:
+        """Watch what tests set in `namespaces` of a thing that is not the project's, by owner."""
+        self._foreign.add(name, namespaces)
+
     def drop_fixture(self, name: str) -> None:
         """Forget a fixture that was torn down, and keep its value no longer."""
         self._fixtures.pop(name, []).clear()

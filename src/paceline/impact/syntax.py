@@ -13,10 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from paceline.impact.mentions import MENTIONS, YIELDS
+from paceline.impact.mentions import MENTIONS, YIELDS, names_below
 
 FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 _IMPORTS: Final = (ast.Import, ast.ImportFrom)
+#: Code outside of functions that may run when the file was imported long ago.
+_RUN_LATER: Final = (ast.Lambda, ast.GeneratorExp)
+_NOTED: Final = frozenset((*_IMPORTS, *_RUN_LATER))
 
 #: Stands in the qualified name of what a function defines.
 _LOCAL: Final = "<locals>"
@@ -94,6 +97,7 @@ class Walk:
 
     `statements` are its own, `variables` what each of them mentions as a variable, in functions
     too. `functions` come from the outside in. `docstrings` and `imports` are all there are.
+    `run_later` are the names in lambdas and the like outside of functions, which may run later.
     `classes` are those in no other and in no function; `bound` are the names of the others, and
     all names that are assigned to.
     """
@@ -107,6 +111,7 @@ class Walk:
         self.classes: list[ast.ClassDef] = []
         self.bound: set[str] = set()
         self.imports: list[Any] = []
+        self.run_later: set[str] = set()
         self._ended: list[tuple[Any, int | None, list[str]]] = []
         self._seen: Counter[str] = Counter()
         self._prefix = ""
@@ -154,8 +159,8 @@ class Walk:
             mention(node, self._written.names)
         if kind is ast.ClassDef:
             return self._class(node, end)
-        if kind in _IMPORTS:
-            self.imports.append(node)
+        if kind in _NOTED:
+            self._note(node)
         parts: list[str] = []
         for key in fields:
             value = getattr(node, key)
@@ -166,6 +171,12 @@ class Walk:
             else:
                 parts.append(self._text(value, end))
         return f"{name}({', '.join(parts)})"
+
+    def _note(self, node: Any) -> None:
+        if isinstance(node, _IMPORTS):
+            self.imports.append(node)
+        elif _LOCAL not in self._prefix:
+            self.run_later |= names_below(node)
 
     def _texts(self, nodes: list[Any], end: int | None) -> list[str]:
         if not nodes or isinstance(nodes[0], ast.expr):  # where no function is

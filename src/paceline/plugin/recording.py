@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Iterator, Set
+from collections.abc import Generator, Iterable, Iterator, Mapping, Set
 from types import ModuleType
 from typing import Any
 
@@ -116,8 +116,13 @@ class SegmentHooks:
         return report
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+    def pytest_collection_modifyitems(
+        self, session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+    ) -> None:
         """Remember what there is, before anything is left out."""
+        of_config = {"": vars(config), "option": vars(config.option), "stash": _kept_in(config)}
+        self.state.add_namespaces("config", of_config)
+        self.state.add_namespaces("session", {"": vars(session)})
         self.collected = [*dict.fromkeys([*self.collected, *(item.nodeid for item in items)])]
         self._items = list(items)
 
@@ -323,3 +328,9 @@ class SegmentHooks:
         skipped = "skipped" in phases.get("setup", ())
         complete = phases.keys() >= ({"setup", "teardown"} if skipped else _PHASES)
         return "passed" if complete and "rerun" not in outcomes else "unfinished"
+
+
+def _kept_in(config: pytest.Config) -> Mapping[Any, Any]:
+    """Return what plugins and tests keep in the stash, which shows nobody its keys."""
+    kept = getattr(config.stash, "_storage", None)
+    return kept if isinstance(kept, dict) else {}
