@@ -117,8 +117,6 @@ def _of_class(name: str, value: type) -> _Compared:
 
 
 def _label(module: str, owner: str, attribute: object) -> Label:
-    """Return the names that get at it; what is private any function of the module may use."""
-    if type(attribute) is not str:
-        return Label((owner,))
-    private = attribute.startswith("_")
-    return Label((attribute, module.rpartition(".")[2]) if private else (attribute,))
+    """Return the names that get at it: any function of the module may use what is set there."""
+    names = {module.rpartition(".")[2], owner, attribute if type(attribute) is str else ""}
+    return Label(names - {""})

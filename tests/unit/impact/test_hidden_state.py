@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paceline.impact import memory, readers
+from paceline.impact import memory, readers, source
 from paceline.impact.foreign import Foreign
 from paceline.impact.state import State
 
@@ -203,19 +203,18 @@ def test_a_class_that_shows_a_buffer_by_code_of_its_own_is_not_asked(
 @pytest.mark.parametrize(
     ("code", "label"),
     [
-        ("json.extra = 1", {"extra"}),
-        ("json.dumps = len", {"dumps"}),
-        ("del json.dumps", {"dumps"}),
-        ("json._extra = 1", {"json", "_extra"}),
-        ("json.JSONEncoder.default = len", {"default"}),
-        ("import builtins; builtins.extra = 1", {"extra"}),
+        ("json.extra = 1", {"json", "extra"}),
+        ("json.dumps = len", {"json", "dumps"}),
+        ("del json.dumps", {"json", "dumps"}),
+        ("json.JSONEncoder.default = len", {"json", "JSONEncoder", "default"}),
+        ("import builtins; builtins.extra = 1", {"builtins", "extra"}),
         ("Decimal.extra = 1", None),
     ],
 )
 def test_what_is_set_in_a_foreign_module_is_told(
     module: ModuleType, monkeypatch: pytest.MonkeyPatch, code: str, label: set[str] | None
 ) -> None:
-    """By the name of the attribute; what is private may be used by all of its module."""
+    """By the names of the attribute and of whose it is: any function of that may use it."""
     monkeypatch.setitem(sys.modules, "json", stand_in := ModuleType("json"))
     encoder = type("JSONEncoder", (), {"__module__": "json", "default": None})
     vars(stand_in).update(dumps=json.dumps, JSONEncoder=encoder, __spec__=json.__spec__)
@@ -232,7 +231,7 @@ def test_what_is_set_in_a_foreign_module_is_told(
         found = foreign.changed(own)
         monkeypatch.delattr("builtins.extra", raising=False)
     assert found == (set() if label is None else {frozenset(label)})
-    assert foreign.changed(own) <= {frozenset({"extra"})}
+    assert foreign.changed(own) <= {frozenset({"builtins", "extra"})}
 
 
 def test_what_was_set_in_a_foreign_module_any_test_since_may_have_done(
@@ -245,5 +244,52 @@ def test_what_was_set_in_a_foreign_module_any_test_since_may_have_done(
     assert state.changed() == {}
     assert state.wake(set()) == []
     (late,) = state.wake()
-    assert late.labels == {frozenset({"extra"})}
+    assert late.labels == {frozenset({"json", "extra"})}
     assert late.since == 1
+
+
+@pytest.mark.parametrize("stand_in", [None, ModuleType("made_up"), object()])
+def test_what_stands_in_for_a_module_is_told(
+    state: State, monkeypatch: pytest.MonkeyPatch, stand_in: object
+) -> None:
+    """Whoever imports it by its name later gets it, and so does who does when it is gone."""
+    monkeypatch.setitem(sys.modules, "package.made_up", stand_in)
+    assert names(state) == {"package", "made_up"}
+    assert state.changed() == {}
+    monkeypatch.setitem(sys.modules, "package.made_up", ModuleType("made_up"))
+    assert names(state) == {"package", "made_up"}
+    monkeypatch.undo()
+    assert names(state) == {"package", "made_up"}
+
+
+def test_what_is_set_in_other_things_is_told(module: ModuleType, state: State) -> None:
+    """By the names of the thing and the attribute; keys that are no names go by their owner's."""
+    attributes: dict[object, object] = {"mode": 1}
+    kept: dict[object, object] = {object(): 1}
+    state.add_namespaces("config", {"": attributes, "stash": kept})
+    state.wake()
+    attributes["mode"] = 2
+    (late,) = state.wake()
+    assert late.labels == {frozenset({"config", "mode"})}
+    kept[object()] = 1
+    (late,) = state.wake()
+    assert late.labels == {frozenset({"config", "stash"})}
+    assert state.wake() == []
+    assert module
+
+
+def test_code_that_runs_after_the_import_mentions_names() -> None:
+    """Of lambdas and generators outside of functions, wherever they stand."""
+    found = source.parse(
+        b"from package.names import one as two\n"
+        b"TABLE = {'a': lambda: first.attribute}\n"
+        b"class Box:\n    get = property(lambda self: second)\n"
+        b"    def method(self, key=lambda: third):\n        return lambda: inside\n"
+        b"items = (name for name in fourth)\n"
+        b"plain = fifth\n"
+    )
+    assert found is not None
+    wanted = {"first", "attribute", "second", "third", "fourth"}
+    assert wanted <= found.run_later
+    assert found.run_later.isdisjoint({"inside", "fifth", "Box", "TABLE"})
+    assert {"package", "names", "two"} <= found.blocks[0].names
