@@ -19,15 +19,21 @@ from types import FunctionType, GeneratorType
 from typing import Any, Final
 
 from paceline.impact.memory import addresses, bytes_of, identities
-from paceline.impact.values import CONTAINERS, OPAQUE, PLAIN, parts_of, printed, size
+from paceline.impact.values import (
+    CONTAINERS,
+    LARGEST,
+    OPAQUE,
+    PLAIN,
+    parts_of,
+    printed,
+    size,
+)
 
 #: Returns what references do not show of objects, as plain values and identities.
 Reading = list[object] | bytes
 Reader = Callable[[Sequence[Any]], Reading]
 
-#: Containers with more members are followed no further: only which members they have counts, of
-#: one with more than the second number only its size and last member.
-LARGEST: Final = 1000
+#: Of containers with more members only size and last member are compared.
 _HUGE: Final = 100_000
 
 #: What only tells how many steps are left.

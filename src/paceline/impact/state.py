@@ -3,7 +3,7 @@
 A later test that uses it did not run the code that made it. So after each test all that can be
 reached from the project's modules and from wide fixtures is compared with what it was: at once
 what has not changed until now, module by module the rest. A test module that nobody imports rests
-while other tests run. Nothing but plain values is kept alive.
+while other tests run. Nothing but values that never change is kept alive.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ class State:
             return []
         since, self._foreign_compared = self._foreign_compared, self._comparisons
         changed = self._foreign.changed(self._modules.present())
-        return [Late(since, changed)] if changed else []
+        return [Late(max(since, 0), changed)] if changed else []
 
     def changed(self) -> dict[Label, Change]:
         """Return what changed since the last call, and how.

@@ -47,6 +47,8 @@ _IN_C: Final = {
     "_decimal": ("Decimal",),
 }
 _FIXED: Final = (tuple, frozenset)
+#: Containers with more members are followed no further: only which members they have counts.
+LARGEST: Final = 1000
 #: So deep is looked whether a tuple of tuples holds nothing but values.
 _NESTED: Final = 4
 
@@ -75,7 +77,7 @@ def is_value(value: object, types: frozenset[type], depth: int = _NESTED) -> boo
     kind = type(value)
     if kind in types:
         return True
-    if depth == 0 or not issubclass(kind, _FIXED) or kind.__dictoffset__:
+    if depth == 0 or not issubclass(kind, _FIXED) or kind.__dictoffset__ or size(value) > LARGEST:
         return False
     return all(is_value(part, types, depth - 1) for part in parts_of(value))
 

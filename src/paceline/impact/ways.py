@@ -16,8 +16,8 @@ from typing import Any, Final, NamedTuple
 
 from paceline.impact import memory, readers, values
 from paceline.impact.reached import Home, Label
-from paceline.impact.readers import LARGEST, READERS, Reader
-from paceline.impact.values import CACHE, CONTAINERS, PLAIN, WRAPPERS
+from paceline.impact.readers import READERS, Reader
+from paceline.impact.values import CACHE, CONTAINERS, LARGEST, PLAIN, WRAPPERS
 
 #: Steps from a global or an attribute of one: its items, their attributes ...
 DEPTH: Final = 8
