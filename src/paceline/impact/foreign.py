@@ -28,11 +28,15 @@ _NEVER_THERE: Final = object()
 
 @dataclass(slots=True)
 class _Compared:
-    """A module with its namespace and those of its classes, and what was found there."""
+    """A module with its namespace and those of its classes, and what was found there.
+
+    `given` are attributes that do not count.
+    """
 
     name: str
     namespaces: list[tuple[str, Mapping[Any, Any]]]
-    identities: bytes = b""
+    given: frozenset[tuple[str, object]] = frozenset()
+    identities: bytes | None = None
     attributes: dict[tuple[str, object], object] = field(default_factory=dict)
 
     def changed(self) -> set[tuple[str, object]]:
@@ -40,12 +44,12 @@ class _Compared:
         now = identities(get_referents(*(namespace for _, namespace in self.namespaces)))
         if now == self.identities:
             return set()
-        before, found = self.attributes, dict(self._told())
+        begun, before, found = self.identities is not None, self.attributes, dict(self._told())
         self.identities, self.attributes = now, found
         return {
             one
             for one in before.keys() | found.keys()
-            if before and before.get(one, _NEVER_THERE) != found.get(one, _NEVER_THERE)
+            if begun and before.get(one, _NEVER_THERE) != found.get(one, _NEVER_THERE)
         }
 
     def _told(self) -> Iterable[tuple[tuple[str, object], object]]:
@@ -54,7 +58,8 @@ class _Compared:
                 text = name if type(name) is str else ""
                 if type(value) is ModuleType or (text.startswith("__") and text.endswith("__")):
                     continue  # submodules come with imports
-                if not (owner and text.startswith("_")):  # what a class keeps for itself
+                # What begins with an underscore a class keeps for itself.
+                if not (owner and text.startswith("_")) and (owner, name) not in self.given:
                     yield (owner, name), printed(value)
 
 
@@ -77,8 +82,12 @@ class Foreign:
         }
 
     def add(self, name: str, namespaces: Mapping[str, Mapping[Any, Any]]) -> None:
-        """Compare these namespaces too, by owner: by its name go keys that are none."""
-        self._compared[name] = _Compared(name, list(namespaces.items()))
+        """Compare what comes into these namespaces, by owner: by its name go keys that are none.
+
+        What is there changes as pytest works, such as how many tests have failed.
+        """
+        given = {(owner, key) for owner, found in namespaces.items() for key in found}
+        self._compared[name] = _Compared(name, list(namespaces.items()), frozenset(given))
         self._compared[name].changed()
 
     def _take_in(self, own: Iterable[ModuleType]) -> None:

@@ -116,15 +116,18 @@ class SegmentHooks:
         return report
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_modifyitems(
-        self, session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
-    ) -> None:
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Remember what there is, before anything is left out."""
+        self.collected = [*dict.fromkeys([*self.collected, *(item.nodeid for item in items)])]
+        self._items = list(items)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Watch from now on what tests put into pytest's own objects."""
+        config = session.config
         of_config = {"": vars(config), "option": vars(config.option), "stash": _kept_in(config)}
         self.state.add_namespaces("config", of_config)
         self.state.add_namespaces("session", {"": vars(session)})
-        self.collected = [*dict.fromkeys([*self.collected, *(item.nodeid for item in items)])]
-        self._items = list(items)
 
     def imported(self, module: ModuleType) -> None:
         """Take note of a project module whose import has ended."""
