@@ -93,6 +93,8 @@ def start(project: PushedProject, temporary: Path, *refs: str) -> subprocess.Pop
         stderr=subprocess.STDOUT,
         encoding="utf-8",
         start_new_session=True,
+        # A shell that started these tests with `&` ignores SIGINT for all of them.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
 
 
