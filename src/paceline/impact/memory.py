@@ -25,9 +25,8 @@ bytes_of: Final[Callable[[object, int], bytes]] = ctypes.PYFUNCTYPE(
     ctypes.py_object, ctypes.py_object, ctypes.c_ssize_t
 )(("PyBytes_FromStringAndSize", ctypes.pythonapi))
 
-#: Of a larger buffer a checksum is compared, of more than the second number only both ends.
+#: Of a larger buffer a checksum is compared.
 _LARGE: Final = 1 << 12
-_HUGE: Final = 1 << 22
 
 
 def identities(objects: Sequence[object]) -> bytes:
@@ -84,15 +83,6 @@ def _buffer(value: Any) -> object:
         with memoryview(value) as view:
             if view.nbytes <= _LARGE:
                 return view.tobytes()
-            if not view.c_contiguous:
-                return view.nbytes, zlib.crc32(view.tobytes())
-            if view.nbytes <= _HUGE:
-                return view.nbytes, zlib.crc32(view)
-            with view.cast("B") as whole:
-                return (
-                    view.nbytes,
-                    zlib.crc32(whole[:_LARGE]),
-                    zlib.crc32(whole[-_LARGE:]),
-                )
+            return view.nbytes, zlib.crc32(view if view.c_contiguous else view.tobytes())
     except (TypeError, ValueError, BufferError, NotImplementedError):
         return None

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from paceline.impact.memory import addresses, bytes_of, identities
 from paceline.impact.values import (
+    CACHE,
     CONTAINERS,
     LARGEST,
     OPAQUE,
@@ -167,7 +168,7 @@ def _positions(generators: Sequence[GeneratorType[Any, Any, Any]]) -> list[objec
 
 def misses(caches: Sequence[Any]) -> list[object]:
     """Read how often caches did not have what was asked for."""
-    return [cache.cache_info().misses for cache in caches]
+    return [CACHE.cache_info(cache).misses for cache in caches]
 
 
 def in_cache(function: Any) -> list[object]:

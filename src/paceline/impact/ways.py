@@ -108,7 +108,7 @@ class Ways:
         """Return the reader that tells all of `value`, if there is one."""
         kind = type(value)
         if kind is CACHE:
-            return readers.misses if value.cache_info().currsize > LARGEST else None
+            return readers.misses if CACHE.cache_info(value).currsize > LARGEST else None
         if issubclass(kind, threading.local):
             return readers.thread_attributes
         if issubclass(kind, CONTAINERS):

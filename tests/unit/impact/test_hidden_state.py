@@ -62,6 +62,7 @@ when = None
 amount = None
 array = (ctypes.c_int * 3)()
 big_array = (ctypes.c_char * 10_000)()
+huge_array = (ctypes.c_int * 2_000_000)()
 one = ctypes.c_int(0)
 memory = mmap.mmap(-1, 10)
 steps = iter({0: 0, 1: 1})
@@ -85,6 +86,7 @@ CHANGES = [
     ("module.numbers.remove(7); module.numbers.add(-7)", "numbers"),
     ("module.array[1] = 1", "array"),
     ("module.big_array[7000] = b'x'", "big_array"),
+    ("module.huge_array[1_000_000] = 1", "huge_array"),
     ("module.one.value = 1", "one"),
     ("module.memory[1] = 1", "memory"),
     ("next(module.steps)", "steps"),
