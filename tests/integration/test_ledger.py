@@ -465,3 +465,39 @@ def test_child_processes_and_relative_names(project: Project) -> None:
     result = run(project, "--cov-branch")
     assert ran(result) < 14, result.output
     assert figures(project) == full(project, "--cov-branch")
+
+
+@pytest.mark.parametrize("own", ["", "gc.freeze()"])
+def test_garbage_is_looked_for_again_after_the_report(project: Project, own: str) -> None:
+    """Only while the report is made nothing is, and what the project froze itself stays so."""
+    project.write(
+        {
+            "conftest.py": f"""
+                import gc
+
+                import pytest
+
+                START = gc.get_freeze_count()
+
+
+                def pytest_collection_finish():
+                    {own or "pass"}
+
+
+                @pytest.hookimpl(wrapper=True, tryfirst=True)
+                def pytest_runtestloop():
+                    before = gc.get_freeze_count()
+                    result = yield
+                    print("more in the report:", gc.get_freeze_count() > before)
+                    return result
+
+
+                @pytest.hookimpl(trylast=True)
+                def pytest_sessionfinish():
+                    print("more at the end:", gc.get_freeze_count() > START)
+            """
+        }
+    )
+    result = run(project, "-s")
+    assert f"more in the report: {not own}" in result.output
+    assert f"more at the end: {bool(own)}" in result.output

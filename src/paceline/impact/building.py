@@ -72,7 +72,9 @@ class Builder:
         self._scope = scope
         self._parsing = parsing
         self._disturbed = frozenset(disturbed)
+        #: By absolute path, of which several may mean one file, and by the path in the project.
         self._sources: dict[str, SourceRecord | None] = {}
+        self._versions: dict[str, SourceRecord] = {}
         self._values: dict[tuple[Need, str], str] = {}
         self._written: set[str] = set()
         #: The places of the segments that wrote to a file.
@@ -261,7 +263,8 @@ class Builder:
         parsed = self._parsing.of(path, text)
         if parsed.looks is not None:
             self._looks[path] = parsed.looks
-        return SourceRecord(self._scope.relative(path), sha, parsed.source)
+        name = self._scope.relative(path)
+        return self._versions.setdefault(name, SourceRecord(name, sha, parsed.source))
 
     def _add_need(self, node: Node, need: Need, name: str) -> None:
         if name in self._disturbed:

@@ -46,9 +46,9 @@ class Explorer:
         self._ways = Ways(counts)
         self._kept: defaultdict[Label, set[int]] = defaultdict(set)
 
-    def look(self, root: Entry) -> Look:
-        """Return what can be reached from `root` now."""
-        self._ways.begin()
+    def look(self, root: Entry, before: Look | None = None) -> Look:
+        """Return what can be reached from `root` now; `before` is the last look, if any."""
+        self._ways.begin(before.alive if before else ())
         self._kept = defaultdict(set)
         levels: list[Level] = []
         prints: defaultdict[Label, list[object]] = defaultdict(list)

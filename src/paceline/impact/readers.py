@@ -61,11 +61,14 @@ def container_reader(value: Any) -> Reader | None:
 
 def _items(dicts: Sequence[dict[object, object]]) -> list[object]:
     # References of a dict do not show its keys. Put back, as in os.environ, values are equal only.
-    parts = [part for one in dicts for part in (*one, *one.values())]
-    kinds = list(map(type, parts))
-    if not PLAIN.issuperset(kinds):
-        parts = [part if type(part) in PLAIN else id(part) for part in parts]
-    return list(itertools.chain.from_iterable(zip(kinds, parts, strict=True)))
+    found: list[object] = []
+    for one in dicts:
+        parts = [*one, *one.values()]
+        kinds = [*map(type, parts)]
+        if not PLAIN.issuperset(kinds):
+            parts = [part if type(part) in PLAIN else id(part) for part in parts]
+        found += (kinds, parts)
+    return found
 
 
 def attributes(functions: Sequence[Any]) -> bytes:

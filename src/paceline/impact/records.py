@@ -10,13 +10,16 @@ from paceline.impact.recorder import Kind, Need
 from paceline.impact.source import Source
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class SourceRecord:
-    """A file version: project-relative path, digest of its content, its blocks if it is Python."""
+    """A file version: project-relative path, digest of its content, its blocks if it is Python.
+
+    There is one object of each, which is compared by identity: that is many times as fast.
+    """
 
     path: str
     sha: str
-    source: Source | None = field(compare=False, repr=False)
+    source: Source | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Sequence
 from operator import itemgetter
 from types import ModuleType
@@ -43,9 +44,10 @@ class Parts:
     def values(self, module: ModuleType) -> list[object]:
         """Return the values of the same entries."""
         globals_ = module.__dict__
-        if globals_.keys() != self._known:
-            return [entry.value for entry in self.entries(module)]
-        return [*(pick(globals_) for pick in self._pick), ()]
+        if len(globals_) == len(self._known):
+            with contextlib.suppress(KeyError):  # one is gone, and another is there
+                return [*(pick(globals_) for pick in self._pick), ()]
+        return [entry.value for entry in self.entries(module)]
 
 
 def parts(look: Look, names: Collection[str], largest: int) -> Parts:

@@ -256,7 +256,7 @@ class State:
         known = self._looks.get(name)
         if known is not None and known.still_holds([root.value]):
             return ()
-        now = self._explorer.look(root)
+        now = self._explorer.look(root, known)
         self._keep(name, now)
         if known is None:
             return ()

@@ -79,7 +79,10 @@ def is_value(value: object, types: frozenset[type], depth: int = _NESTED) -> boo
         return True
     if depth == 0 or not issubclass(kind, _FIXED) or kind.__dictoffset__ or size(value) > LARGEST:
         return False
-    return all(is_value(part, types, depth - 1) for part in parts_of(value))
+    parts = parts_of(value)
+    return types.issuperset(map(type, parts)) or all(
+        is_value(part, types, depth - 1) for part in parts
+    )
 
 
 def is_opaque(value: Any) -> bool:
@@ -98,15 +101,21 @@ def is_opaque(value: Any) -> bool:
 
 def size(container: Any) -> int:
     """Return the size of a container, whatever its class makes of `len`."""
-    base = next(kind for kind in CONTAINERS if issubclass(type(container), kind))
-    return int(base.__len__(container))
+    return int(_base(type(container)).__len__(container))
 
 
 def parts_of(container: Any) -> list[object]:
     """Return the members of a container, whatever its class makes of them, and a dict's keys."""
-    base: Any = next(kind for kind in CONTAINERS if issubclass(type(container), kind))
+    base = _base(type(container))
     keys = list(base.__iter__(container))
     return [*keys, *dict.values(container)] if base is dict else keys
+
+
+def _base(kind: type) -> Any:
+    for base in CONTAINERS:
+        if issubclass(kind, base):
+            return base
+    raise TypeError(f"{kind} is no container")
 
 
 def is_namespace_of_module(value: dict[object, object]) -> bool:

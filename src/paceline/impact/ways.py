@@ -9,7 +9,7 @@ import logging
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from gc import get_referents
 from types import FunctionType, ModuleType
 from typing import Any, Final, NamedTuple
@@ -71,8 +71,9 @@ class Ways:
         self._own_types: dict[type, bool] = {}
         self.begin()
 
-    def begin(self) -> None:
-        """Begin a new look."""
+    def begin(self, known: Sequence[object] = ()) -> None:
+        """Begin a new look, where some values are `known` to be nothing but values."""
+        self._known = frozenset(memory.addresses(memory.identities(known)))
         self.borrowed: defaultdict[Home, set[Label]] = defaultdict(set)
         self.alive: list[object] = []
         self._value_types = values.value_types()
@@ -89,6 +90,9 @@ class Ways:
         if entry.steps == 0 or issubclass(type(entry.value), type):
             return None
         if type(entry.value) is FunctionType and not values.keeps_state(entry.value, value):
+            return None
+        if identity in self._known:
+            self.alive.append(value)
             return None
         return READERS[kind] if kind in READERS else self._into(value, labels, entry)
 

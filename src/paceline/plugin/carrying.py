@@ -10,7 +10,7 @@ import gc
 import os
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -25,6 +25,9 @@ from paceline.plugin.options import is_worker
 
 #: Under this name a worker says which tests it left out.
 LEFT_OUT = "paceline_left_out"
+
+#: So many objects are left out of the search for garbage from the start, by Python itself.
+_FROZEN_AT_START: Final = gc.get_freeze_count()
 
 #: pytest options that choose tests.
 _CHOOSING = (
@@ -53,6 +56,7 @@ class Carrying:
         self._left_out: set[str] | None = None
         self.carried: Carried | None = None
         self.company: Company | None = None
+        self._frozen = False
         self._finish = self._controller.finish
         self._controller.finish = self._finish_exactly
 
@@ -98,6 +102,23 @@ class Carrying:
         )
         base = Path(self._controller.topdir)
         add_to(measured, self.carried, self._run.folder, base)
+        self._freeze()
+
+    def _freeze(self) -> None:
+        """Keep all that is there now out of Python's search for garbage until the session ends.
+
+        To make a report starts it again and again, and it goes through our records each time.
+        """
+        if gc.get_freeze_count() == _FROZEN_AT_START:  # else the project does so itself
+            gc.freeze()
+            self._frozen = True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """Let Python find garbage everywhere again."""
+        if self._frozen:
+            self._frozen = False
+            gc.unfreeze()
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
