@@ -10,7 +10,7 @@ import sqlite3
 import tempfile
 import time
 import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -102,6 +102,7 @@ class Run:
         *,
         parsing: Parsing,
         again: Iterable[str] = (),
+        alone: Callable[[Set[str]], Iterable[str]] = lambda _: (),
         counted: Collection[str] = (),
         collected_all: bool = False,
         coverage: Measurement | None = None,
@@ -110,8 +111,9 @@ class Run:
 
         `affected` are the tests that had a reason to run; those that were narrowed away keep
         it, although what they build on is recorded anew. The tests of `again` run next time,
-        passed or not. Who built on how far the tests of `counted` move a number on goes on to do
-        so. `coverage` is given where the run measured it.
+        passed or not, and those that `alone` tells to have run without others. Who built on how far
+        the tests of `counted` move a number on goes on to do so. `coverage` is given where the run
+        measured it.
 
         `complete` are the test files of which every test was collected, `partial` those of
         which only some were asked for. `collected_all` says that the run looked into every file.
@@ -128,7 +130,7 @@ class Run:
             # Without what others have left for it now, a test that runs later would find another.
             missed = {*affected} - names
             company = saving.givers(connection, number, missed) & names
-            saving.hold_back(connection, number, {*missed, *company, *again})
+            saving.hold_back(connection, number, {*missed, *company, *again, *alone(names)})
             saving.hand_on_counts(connection, number, counted)
             modules = {self.scope.relative(path) for path in disturbed}
             saving.hold_back(connection, number, saving.importing(connection, number, modules))

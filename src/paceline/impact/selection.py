@@ -20,6 +20,7 @@ from paceline.impact.project import Project
 from paceline.impact.recorder import Kind, Need
 from paceline.impact.records import NEVER_RUN, NeedRecord, Records, SourceRecord
 from paceline.impact.texts import Texts
+from paceline.impact.usage import Usage
 
 #: What to say of an input that is not what it was; of a file more can be said.
 _CHANGED = {
@@ -95,6 +96,8 @@ class Selector:
                 waiting.add(name)
             elif test.status == NEVER_RUN:
                 never_run.add(name)
+        numbers = {self._records.segments[number].name for number in counts}
+        self._add_by_state(selected, certain, numbers)
         unaffected = self._records.tests.keys() - selected.keys() - never_run
         return Selection(
             selected,
@@ -103,6 +106,24 @@ class Selector:
             frozenset(waiting),
             self._expected(counts, certain),
         )
+
+    def _add_by_state(
+        self,
+        selected: dict[str, tuple[str, ...]],
+        certain: Collection[int],
+        numbers: Collection[str],
+    ) -> None:
+        """Add the tests that may find what affected ones leave, but for `numbers` by their labels.
+
+        When they were recorded these may not have run before them, or in another process.
+        """
+        tests = self._records.tests.items()
+        givers = {name for name, test in tests if test.segment in certain}
+        while givers:
+            found = self.usage.finding(givers, numbers)
+            givers = found.keys() - selected.keys()
+            for test in givers:
+                selected[test] = (f"may find what {found[test]} leaves behind, which is affected",)
 
     def overrules(self, test: str) -> bool:
         """Return whether testmon's wish to run an unaffected test can be set aside.
@@ -295,6 +316,11 @@ class Selector:
         """Return whether the file at `path` has a recorded content: it holds no new test."""
         now = self._project.value(Need.CONTENT, path)
         return (path, now) in self._contents
+
+    @cached_property
+    def usage(self) -> Usage:
+        """Tells who may find what others leave behind."""
+        return Usage(self._records)
 
     @cached_property
     def _contents(self) -> set[tuple[str, str]]:

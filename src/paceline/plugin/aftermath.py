@@ -11,6 +11,7 @@ import pytest
 
 from paceline.impact.aftermath import Traces, also_affected, givers, too_early
 from paceline.impact.counting import as_before, counts_of
+from paceline.impact.usage import Usage
 from paceline.plugin.choice import Reasons
 
 if TYPE_CHECKING:
@@ -38,10 +39,13 @@ class Aftermath:
         self._impact = impact
         self._choice = choice
         self._known = known
+        self._usage = choice.usage or Usage(known)
         self._waiting = selection.waiting
         self._counts = dict(selection.counts)
         #: Tests that ran twice, as they had run too early.
         self._repeated: frozenset[str] = frozenset()
+        #: Tests that passed, and of which nothing has to be confirmed any more.
+        self._confirmed: set[str] = set()
         #: Tests that had to run and could not, with the reasons.
         self._open: Mapping[str, tuple[str, ...]] = {}
 
@@ -51,39 +55,47 @@ class Aftermath:
         result = yield
         while not (session.config.option.collectonly or session.shouldstop or session.shouldfail):
             traces = self._traces()
-            found = self._affected(traces)
+            found, why = self._affected(traces), "affected by what these tests left behind"
+            if not found and self._impact.runs_here():
+                found, why = self._to_confirm(), "as a test that failed last time passes alone"
             if not found:
                 break
             if not self._impact.runs_here():
                 self._open = found
-                self._choice.hold_back([*givers(self._known, traces), *found])
+                self._choice.hold_back([*givers(self._usage, traces), *found])
                 break
-            self._run(session, found)  # these may leave something behind as well
+            self._run(session, found, why)  # these may leave something behind as well
         return result
 
     def _affected(self, traces: Traces) -> Reasons:
         impact, choice = self._impact, self._choice
         environ, left_out = impact.recorder.environ, choice.unaffected
         found = also_affected(
-            self._known, left_out, traces, impact.scope, environ, waiting=self._waiting
+            self._usage, left_out, traces, impact.scope, environ, waiting=self._waiting
         )
         reasons = found or self._no_longer_waiting(traces)
         asked = self._choice.left_out
         later = {test: why for test, why in reasons.items() if test not in asked}
         if later:  # with those that left something behind: alone they would find nothing
             self._choice.select_also(later)
-            self._choice.hold_back([*givers(self._known, traces), *later])
+            self._choice.hold_back([*givers(self._usage, traces), *later])
         here = {test: why for test, why in reasons.items() if test in asked}
         return {**here, **self._to_repeat(traces, here)} if found and here else here
 
     def _to_repeat(self, traces: Traces, others: Collection[str]) -> Reasons:
         """Return the tests that ran too early, without the `others`; all run again next time."""
-        again = too_early(self._known, traces).intersection(traces.places) - self._repeated
+        again = too_early(self._usage, traces).intersection(traces.places) - self._repeated
         self._repeated |= again
         if again:
             self._choice.hold_back([*again, *others])
         why = "it ran without others that change the same state"
         return {test: (*self._choice.reasons.get(test, ()), why) for test in sorted(again)}
+
+    def _to_confirm(self) -> Reasons:
+        """Return the tests that failed and pass now without others, with these; each only once."""
+        passed = self._impact.hooks.passed() if self._impact.hooks else set[str]()
+        new, self._confirmed = passed - self._confirmed, self._confirmed | passed
+        return self._choice.to_confirm(new)
 
     def _no_longer_waiting(self, traces: Traces) -> Reasons:
         """Return the tests that waited in vain, or let them be left out for good."""
@@ -124,8 +136,8 @@ class Aftermath:
         places = {name: place for place, name in enumerate(collected)}
         return Traces(written, changed, counts, places)
 
-    def _run(self, session: pytest.Session, found: Mapping[str, tuple[str, ...]]) -> None:
-        _say(session.config, f"{len(found)} more, affected by what these tests left behind:")
+    def _run(self, session: pytest.Session, found: Reasons, why: str) -> None:
+        _say(session.config, f"{len(found)} more, {why}:")
         before = session.items
         self._choice.select_also(found)
         for test in found:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from paceline.impact.counting import Counts
     from paceline.impact.records import Records
     from paceline.impact.selection import Selection, Selector
+    from paceline.impact.usage import Usage
     from paceline.plugin.carrying import Company
+
+_BY_TESTMON = ("testmon selects it",)
 
 #: Tests, each with the reasons to run it.
 Reasons = Mapping[str, tuple[str, ...]]
@@ -32,6 +35,8 @@ class Choice:
         self.selecting = selecting
         self.narrowed = narrowed
         self.reasons: Reasons = {}
+        #: Who may find what others leave behind, where that is known.
+        self.usage: Usage | None = None
         self.unaffected: frozenset[str] = frozenset()
         #: Files that are not even imported: all their tests are left out.
         self.quiet_files: frozenset[str] = frozenset()
@@ -83,19 +88,47 @@ class Choice:
         selection = selector.select()
         waiting = selection.waiting if can_wait else frozenset()
         left_out = selection.unaffected | waiting
-        added = added_by_testmon(config, left_out, selector.overrules)
-        self.reasons = {**selection.reasons, **dict.fromkeys(added, ("testmon selects it",))}
+        self.usage = selector.usage
+        added: Reasons = {
+            **dict.fromkeys(added_by_testmon(config, left_out, selector.overrules), _BY_TESTMON),
+            **({} if can_wait else _company(selector.usage, selector.usage.doubtful, left_out)),
+        }
+        self.reasons = {**selection.reasons, **added}
         self.unaffected = left_out.difference(added)
         if not self.narrowed:  # else all is collected: a typo in -k is no selection
             self._silence(selector, known, self.unaffected | selection.never_run)
         return replace(selection, unaffected=self.unaffected, waiting=waiting.difference(added))
 
+    def to_confirm(self, passed: Set[str]) -> Reasons:
+        """Return those of the tests that `passed` which failed last time, and ran alone now.
+
+        With them come those that leave behind what they may find, as far as this run is asked for
+        them, all as pytest collects them.
+        """
+        if self.usage is None:
+            return {}
+        left_out = self.left_out
+        doubtful = self.usage.doubtful & passed
+        alone = [test for test in doubtful if self.usage.company(test) & left_out]
+        found = {
+            **_company(self.usage, alone, left_out),
+            **{test: (*self.reasons.get(test, ()), "it ran without others") for test in alone},
+        }
+        return dict(sorted(found.items(), key=lambda item: item[0].partition("::")[0].split("/")))
+
+    def ran_alone(self, ran: Set[str]) -> set[str]:
+        """Return those of the tests that `ran` which failed last time, and ran alone now."""
+        if self.usage is None:
+            return set()
+        return {test for test in self.usage.doubtful & ran if not self.usage.company(test) <= ran}
+
     def _silence(self, selector: Selector, known: Records, idle: frozenset[str]) -> None:
         """Note the files of which every test is idle."""
         files: dict[str, bool] = {}
+        leaving = selector.usage.files  # what runs may find what the import of these leaves behind
         for test in known.tests:
             file = test.partition("::")[0]
-            quiet = test in idle and selector.is_as_recorded(file)
+            quiet = test in idle and file not in leaving and selector.is_as_recorded(file)
             files[file] = files.get(file, True) and quiet
         self.quiet_files = frozenset(file for file, quiet in files.items() if quiet)
 
@@ -157,3 +190,12 @@ class Choice:
     def hold_back(self, tests: Iterable[str]) -> None:
         """Let these tests run next time, whatever is recorded of this run."""
         self.held_back |= frozenset(tests)
+
+
+def _company(usage: Usage, tests: Iterable[str], among: frozenset[str]) -> Reasons:
+    """Return those of `among` that leave behind what `tests`, which failed, may find."""
+    found: dict[str, tuple[str, ...]] = {}
+    for test in sorted(tests):
+        why = (f"leaves behind what {test} may find, which failed last time",)
+        found |= dict.fromkeys(usage.company(test) & among, why)
+    return found

@@ -302,6 +302,7 @@ class Impact:
                 self.choice.affected,
                 parsing=self.parsing,
                 again=self.choice.held_back,
+                alone=self.choice.ran_alone,
                 counted=self.choice.counted,
                 collected_all=collects_all(session),
                 coverage=self._carrying.measurement() if self._carrying else None,

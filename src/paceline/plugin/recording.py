@@ -226,6 +226,10 @@ class SegmentHooks:
         for _, segment, labels, counts, added in self._changes:
             yield segment.name, labels, counts, added
 
+    def passed(self) -> set[str]:
+        """Return the tests that passed."""
+        return {name for name in self._phases if self._status(name) == "passed"}
+
     def has_children(self) -> bool:
         """Return whether a test or a wide fixture started a process."""
         return any(one.children for one in (*self._tests.values(), *self._fixtures.values()))

@@ -12,6 +12,7 @@ from paceline.impact.giving import as_value, from_value
 from paceline.impact.recorder import Kind, Need
 from paceline.impact.records import NeedRecord, Records, SegmentRecord, SourceRecord, TestRecord
 from paceline.impact.scope import Scope
+from paceline.impact.usage import Usage
 
 USER = "import app\n\n\ndef test_user():\n    assert app.KEPT\n\n\ndef test_other():\n    pass\n"
 TESTS = ("test_app.py::test_giver", "test_app.py::test_user", "test_app.py::test_other")
@@ -53,6 +54,10 @@ def known(scope: Scope, *more: SegmentRecord, giver: tuple[int, ...] = ()) -> Re
     return Records(tests, segments, sources, needs)
 
 
+def usage(scope: Scope, giver: tuple[int, ...] = ()) -> Usage:
+    return Usage(known(scope, giver=giver))
+
+
 def traces(**left: object) -> Traces:
     empty: dict[str, object] = {"written": {}, "changed": {}, "counts": {}}
     places = {name: place for place, name in enumerate(TESTS)}
@@ -60,7 +65,7 @@ def traces(**left: object) -> Traces:
 
 
 def affected(scope: Scope, records: Records, left: Traces) -> set[str]:
-    return set(also_affected(records, TESTS[1:], left, scope, {}))
+    return set(also_affected(Usage(records), TESTS[1:], left, scope, {}))
 
 
 @pytest.mark.parametrize(("text", "tests"), [("2", {TESTS[1]}), ("1", set())])
@@ -92,7 +97,7 @@ def test_state_that_none_changed_before_concerns_who_may_use_it(
     """By its name in code, by a variable, or by a name in code that was made at run time."""
     left = traces(changed={(label,): {TESTS[0]: frozenset()}})
     assert affected(scope, known(scope), left) == tests
-    assert givers(known(scope), left) == {TESTS[0]}
+    assert givers(usage(scope), left) == {TESTS[0]}
 
 
 @pytest.mark.parametrize("added", [(), (1,), (1, 2)])
@@ -102,15 +107,15 @@ def test_state_that_one_changed_before_it_concerns_nobody(
     """A test that fills a cache alone only does what one before it did else."""
     left = traces(changed={("KEPT",): {TESTS[2]: frozenset(added)}})
     assert affected(scope, known(scope, giver=(3,)), left) == set()
-    assert givers(known(scope, giver=(3,)), left) == frozenset()
+    assert givers(usage(scope, giver=(3,)), left) == frozenset()
 
 
 def test_what_none_added_before_concerns_who_may_use_it(scope: Scope) -> None:
     """With the others it would come on top of what they added."""
     left = traces(changed={("KEPT",): {TESTS[2]: frozenset((1, 3))}})
     assert affected(scope, known(scope, giver=(3,)), left) == {TESTS[1]}
-    assert givers(known(scope, giver=(3,)), left) == {TESTS[2]}
-    assert too_early(known(scope, giver=(3,)), left) == {TESTS[2]}
+    assert givers(usage(scope, giver=(3,)), left) == {TESTS[2]}
+    assert too_early(usage(scope, giver=(3,)), left) == {TESTS[2]}
 
 
 def test_who_ran_after_those_that_began_did_not_run_too_early(scope: Scope) -> None:
@@ -118,7 +123,7 @@ def test_who_ran_after_those_that_began_did_not_run_too_early(scope: Scope) -> N
     changed = {TESTS[0]: frozenset((1, 2)), TESTS[2]: frozenset((3,))}
     left = traces(changed={("KEPT",): changed})
     assert affected(scope, known(scope, giver=(3,)), left) == {TESTS[1]}
-    assert too_early(known(scope, giver=(3,)), left) == frozenset()
+    assert too_early(usage(scope, giver=(3,)), left) == frozenset()
 
 
 def test_damaged_state_is_that_of_nobody() -> None:
