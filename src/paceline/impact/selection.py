@@ -120,10 +120,10 @@ class Selector:
         tests = self._records.tests.items()
         givers = {name for name, test in tests if test.segment in certain}
         while givers:
-            found = self.usage.finding(givers, numbers)
-            givers = found.keys() - selected.keys()
-            for test in givers:
-                selected[test] = (f"may find what {found[test]} leaves behind, which is affected",)
+            found = self.usage.finding(givers, numbers, selected.keys())
+            for test, giver in found.items():
+                selected[test] = (f"may find what {giver} leaves behind, which is affected",)
+            givers = {*found}
 
     def overrules(self, test: str) -> bool:
         """Return whether testmon's wish to run an unaffected test can be set aside.

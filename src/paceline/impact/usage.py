@@ -75,10 +75,13 @@ class Usage:
                     found.add(test)
         return found
 
-    def finding(self, givers: Collection[str], numbers: Collection[str]) -> dict[str, str]:
+    def finding(
+        self, givers: Collection[str], numbers: Collection[str], known: Set[str]
+    ) -> dict[str, str]:
         """Return the tests that may find what some of the `givers` leave, each with one of them.
 
-        `numbers` are labels of what is only ever moved on: how far is compared after the run.
+        `numbers` are labels of what is only ever moved on: how far is compared after the run. Of
+        `known` tests it need not be told.
         """
         labels: dict[str, list[str]] = {}
         for label, some in self._states.items():
@@ -88,7 +91,7 @@ class Usage:
             if affected:
                 labels[label] = affected
         found: dict[str, str] = {}
-        for test in self.users({name for label in labels for name in label.split()}):
+        for test in self.users({name for label in labels for name in label.split()}) - known:
             names = self._mentioned(test)
             before = (
                 giver
@@ -166,12 +169,13 @@ class Usage:
 
     @cached_property
     def _states(self) -> Mapping[str, Collection[str]]:
-        """By each label the tests that leave state there."""
+        """By each label the tests that leave state there when all run."""
         found: defaultdict[str, set[str]] = defaultdict(set)
         for test, record in self.known.tests.items():
             segment = self.known.segments.get(record.segment)
-            for label in self._left_by(segment) if segment is not None else ():
-                found[label].add(test)
+            if segment is not None and record.status != NEVER_RUN:
+                for label in self._left_by(segment):
+                    found[label].add(test)
         return found
 
     def _counts(self, test: str) -> dict[str, int]:

@@ -44,7 +44,7 @@ class Aftermath:
         self._counts = dict(selection.counts)
         #: Tests that ran twice, as they had run too early.
         self._repeated: frozenset[str] = frozenset()
-        #: Tests that passed, and of which nothing has to be confirmed any more.
+        #: Tests that ran once more after others, as they had failed before.
         self._confirmed: set[str] = set()
         #: Tests that had to run and could not, with the reasons.
         self._open: Mapping[str, tuple[str, ...]] = {}
@@ -93,9 +93,12 @@ class Aftermath:
 
     def _to_confirm(self) -> Reasons:
         """Return the tests that failed and pass now without others, with these; each only once."""
-        passed = self._impact.hooks.passed() if self._impact.hooks else set[str]()
-        new, self._confirmed = passed - self._confirmed, self._confirmed | passed
-        return self._choice.to_confirm(new)
+        hooks = self._impact.hooks
+        passed = hooks.passed() if hooks is not None else {}
+        new = {test: place for test, place in passed.items() if test not in self._confirmed}
+        found = self._choice.to_confirm(new, hooks.order if hooks is not None else {})
+        self._confirmed |= found.keys()
+        return found
 
     def _no_longer_waiting(self, traces: Traces) -> Reasons:
         """Return the tests that waited in vain, or let them be left out for good."""

@@ -99,17 +99,21 @@ class Choice:
             self._silence(selector, known, self.unaffected | selection.never_run)
         return replace(selection, unaffected=self.unaffected, waiting=waiting.difference(added))
 
-    def to_confirm(self, passed: Set[str]) -> Reasons:
+    def to_confirm(self, passed: Mapping[str, int], order: Mapping[str, int]) -> Reasons:
         """Return those of the tests that `passed` which failed last time, and ran alone now.
 
         With them come those that leave behind what they may find, as far as this run is asked for
-        them, all as pytest collects them.
+        them and they have not run, all as pytest collects them. `order` has the places of all that
+        ran.
         """
         if self.usage is None:
             return {}
         left_out = self.left_out
-        doubtful = self.usage.doubtful & passed
-        alone = [test for test in doubtful if self.usage.company(test) & left_out]
+        alone: list[str] = []
+        for test in self.usage.doubtful & passed.keys():
+            company = self.usage.company(test)
+            if company & left_out or any(order.get(one, 0) > passed[test] for one in company):
+                alone.append(test)
         found = {
             **_company(self.usage, alone, left_out),
             **{test: (*self.reasons.get(test, ()), "it ran without others") for test in alone},

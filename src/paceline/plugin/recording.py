@@ -40,7 +40,9 @@ class SegmentHooks:
         self._collections: dict[str, Segment] = {}
         self._fixtures: dict[FixtureDef[Any], Segment] = {}
         self._tests: dict[str, Segment] = {}
-        self._order: dict[str, int] = {}
+        #: How many tests have begun, and by test how many had when it last did.
+        self._begun = 0
+        self.order: dict[str, int] = {}
         self._phases: dict[str, dict[str, set[str]]] = {}
         self._seconds: dict[str, float] = {}
         self._changes: list[tuple[int, Segment, Labels, tuple[int, ...], Added]] = []
@@ -98,6 +100,15 @@ class SegmentHooks:
         setattr(FixtureDef, "execute", execute)  # noqa: B010
         setattr(FixtureDef, "finish", finish)  # noqa: B010
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self) -> None:
+        """Take the state of what conftest files have imported as the first.
+
+        They were imported before this plugin came, and what is collected may change it.
+        """
+        with self._watch.aside(), self._tracer.aside():
+            self.state.changed()
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_make_collect_report(self, collector: pytest.Collector) -> Generator[None, Any, Any]:
         """Record what collecting this node needs: every test below it builds on that."""
@@ -150,7 +161,8 @@ class SegmentHooks:
             segment = self._tests[item.nodeid] = Segment(Kind.TEST, item.nodeid)
         if hasattr(item, "dtest"):  # the examples in a docstring
             segment.generated.add("__doc__")
-        self._order[item.nodeid] = len(self._order) + 1
+        self._begun += 1
+        self.order[item.nodeid] = self._begun
         files = {str(getattr(getattr(item, "module", None), "__file__", None))}
         with self._watch.aside(), self._tracer.aside():
             self._link(segment, item)
@@ -158,7 +170,7 @@ class SegmentHooks:
         with self._recorder.inside(segment):
             result = yield
         self._note_state(segment, files)
-        if len(self._order) == 1:
+        if self._begun == 1:
             self._let_rest(item.session.items)
         return result
 
@@ -196,7 +208,7 @@ class SegmentHooks:
                     self.state.rest(module)
 
     def _note_state(self, segment: Segment, files: Set[str] = frozenset()) -> None:
-        self._compared.append((len(self._order), segment))
+        self._compared.append((self._begun, segment))
         with self._watch.aside(), self._tracer.aside():
             used = {*files, *segment.code, *segment.early}
             self._note_late(self.state.wake(used, self._recorder.asked))
@@ -209,7 +221,7 @@ class SegmentHooks:
             )
         if found:
             labels, counts, added = zip(*found, strict=True)
-            self._changes.append((len(self._order), segment, labels, counts, added))
+            self._changes.append((self._begun, segment, labels, counts, added))
 
     def _note_late(self, found: Iterable[Late]) -> None:
         """Note what changed in modules that rested as a change of all who ran meanwhile."""
@@ -226,9 +238,9 @@ class SegmentHooks:
         for _, segment, labels, counts, added in self._changes:
             yield segment.name, labels, counts, added
 
-    def passed(self) -> set[str]:
-        """Return the tests that passed."""
-        return {name for name in self._phases if self._status(name) == "passed"}
+    def passed(self) -> dict[str, int]:
+        """Return the tests that passed, each with how many had begun when it did."""
+        return {name: place for name, place in self.order.items() if self._status(name) == "passed"}
 
     def has_children(self) -> bool:
         """Return whether a test or a wide fixture started a process."""
@@ -283,7 +295,7 @@ class SegmentHooks:
                 self._status(name),
                 self._seconds.get(name, 0.0),
                 self._numbering.number(segment),
-                self._order[name],
+                self.order[name],
             )
             for name, segment in self._tests.items()
         ]
