@@ -130,15 +130,16 @@ class Run:
             # Without what others have left for it now, a test that runs later would find another.
             missed = {*affected} - names
             company = saving.givers(connection, number, missed) & names
-            saving.hold_back(connection, number, {*missed, *company, *again, *alone(names)})
+            looked_into = {node for one in recordings for node in one.collectors}
+            alone_now = alone(names | looked_into)
+            saving.hold_back(connection, number, {*missed, *company, *again, *alone_now})
             saving.hand_on_counts(connection, number, counted)
             modules = {self.scope.relative(path) for path in disturbed}
             saving.hold_back(connection, number, saving.importing(connection, number, modules))
             if coverage is not None:
                 keep(connection, stored, coverage, builder, self.scope.root)
             saving.settle_files(connection, number, collected, complete, partial)
-            looked_into = {node for one in recordings for node in one.collectors} - {*partial}
-            known = {node + UNKNOWN_TESTS for node in looked_into} - names
+            known = {node + UNKNOWN_TESTS for node in looked_into.difference(partial)} - names
             saving.forget(connection, number, lambda test: test in known)
             if collected_all:
                 self._settle_project(connection, number, own, collected)

@@ -119,6 +119,8 @@ class Selector:
         """
         tests = self._records.tests.items()
         givers = {name for name, test in tests if test.segment in certain}
+        segments = (self._records.segments[number] for number in certain)
+        givers |= {one.name for one in segments if one.kind is Kind.COLLECTION}
         while givers:
             found = self.usage.finding(givers, numbers, selected.keys())
             for test, giver in found.items():

@@ -124,7 +124,10 @@ class Usage:
         return frozenset(name for name, one in tests if one.status not in ("passed", NEVER_RUN))
 
     def company(self, test: str) -> frozenset[str]:
-        """Return the tests before `test` that leave what it may find, and so on for these."""
+        """Return the tests before `test` that leave what it may find, and so on for these.
+
+        Among them are test files whose import does.
+        """
         found: set[str] = set()
         queue = [test]
         while queue:
@@ -144,8 +147,10 @@ class Usage:
         )
 
     def is_before(self, one: str, other: str) -> bool:
-        """Return whether the test `one` comes before `other`, or may, as pytest collects them."""
+        """Return whether the test (or file) `one` comes before `other`, or may, in a full run."""
         (file, _, name), (file2, _, name2) = one.partition("::"), other.partition("::")
+        if not name:  # all files are imported before the first test
+            return True
         if file != file2:
             return file.split("/") < file2.split("/")
         places = self._places.get(file, {})
@@ -169,19 +174,24 @@ class Usage:
 
     @cached_property
     def _states(self) -> Mapping[str, Collection[str]]:
-        """By each label the tests that leave state there when all run."""
+        """By each label the tests, and test files by their import, that leave state there."""
         found: defaultdict[str, set[str]] = defaultdict(set)
         for test, record in self.known.tests.items():
             segment = self.known.segments.get(record.segment)
             if segment is not None and record.status != NEVER_RUN:
                 for label in self._left_by(segment):
                     found[label].add(test)
+        for segment in self.known.segments.values():
+            if segment.kind is Kind.COLLECTION:
+                for label in self._left_by(segment):
+                    found[label].add(segment.name)
         return found
 
     def _counts(self, test: str) -> dict[str, int]:
         """Return by how much the test moved numbers on when it was recorded."""
-        segment = self.known.segments[self.known.tests[test].segment]
-        return counts_of(segment, self.known.needs)
+        record = self.known.tests.get(test)
+        segment = self.known.segments.get(record.segment) if record is not None else None
+        return counts_of(segment, self.known.needs) if segment is not None else {}
 
     def _left_by(self, segment: SegmentRecord) -> dict[str, frozenset[int]]:
         found: dict[str, frozenset[int]] = {}
