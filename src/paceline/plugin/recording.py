@@ -106,6 +106,7 @@ class SegmentHooks:
 
         They were imported before this plugin came, and what is collected may change it.
         """
+        self._compared.append((0, self._recorder.session))
         with self._watch.aside(), self._tracer.aside():
             self.state.changed()
 
