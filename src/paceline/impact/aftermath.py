@@ -10,6 +10,7 @@ import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 from paceline.impact import inputs
@@ -112,9 +113,10 @@ def _by_counts(usage: Usage, traces: Traces, waiting: Collection[str]) -> Reason
     The `waiting` ones are known to find it. Others were recorded without the ones before them.
     """
     found: Reasons = {}
+    users = cache(lambda label: usage.users(frozenset(label.split())))
     for test, label in usage.counted_otherwise(traces.counts):
         reasons = (f"{test} moved a number on otherwise ({label})",)
-        for user in usage.users(frozenset(label.split())):
+        for user in users(label):
             if user not in waiting and traces.is_before(test, user):
                 found[user] = reasons
     return found

@@ -249,7 +249,8 @@ class SegmentHooks:
 
     def counts(self) -> Counts:
         """Return how far each test moved numbers on."""
-        found: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        # Of all that ran: one may have stopped to move a number on.
+        found: defaultdict[str, dict[str, int]] = defaultdict(dict, {one: {} for one in self.order})
         for name, labels, counts, _ in self.changes():
             for label, count in zip(map(" ".join, labels), counts, strict=True):
                 known = found[name].get(label, 0)
