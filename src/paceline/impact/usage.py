@@ -136,6 +136,10 @@ class Usage:
             queue += new
         return frozenset(found - {test})
 
+    def is_early(self, test: str, order: Mapping[str, int]) -> bool:
+        """Return whether `test` ran before one of its company, by the places in `order`."""
+        return test in order and any(order.get(one, 0) > order[test] for one in self.company(test))
+
     def _givers_before(self, test: str) -> frozenset[str]:
         names = self._mentioned(test)
         return frozenset(

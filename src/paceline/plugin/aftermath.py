@@ -94,9 +94,9 @@ class Aftermath:
     def _to_confirm(self) -> Reasons:
         """Return the tests that failed and pass now without others, with these; each only once."""
         hooks = self._impact.hooks
-        passed = hooks.passed() if hooks is not None else {}
-        new = {test: place for test, place in passed.items() if test not in self._confirmed}
-        found = self._choice.to_confirm(new, hooks.order if hooks is not None else {})
+        if hooks is None:
+            return {}
+        found = self._choice.to_confirm(hooks.passed() - self._confirmed, hooks.order)
         self._confirmed |= found.keys()
         return found
 

@@ -99,7 +99,7 @@ class Choice:
             self._silence(selector, known, self.unaffected | selection.never_run)
         return replace(selection, unaffected=self.unaffected, waiting=waiting.difference(added))
 
-    def to_confirm(self, passed: Mapping[str, int], order: Mapping[str, int]) -> Reasons:
+    def to_confirm(self, passed: Set[str], order: Mapping[str, int]) -> Reasons:
         """Return those of the tests that `passed` which failed last time, and ran alone now.
 
         With them come those that leave behind what they may find, as far as this run is asked for
@@ -109,22 +109,30 @@ class Choice:
         if self.usage is None:
             return {}
         left_out = self.left_out
-        alone: list[str] = []
-        for test in self.usage.doubtful & passed.keys():
-            company = self.usage.company(test)
-            if company & left_out or any(order.get(one, 0) > passed[test] for one in company):
-                alone.append(test)
+        alone = [
+            test
+            for test in self.usage.doubtful & passed
+            if self.usage.company(test) & left_out or self.usage.is_early(test, order)
+        ]
         found = {
             **_company(self.usage, alone, left_out),
             **{test: (*self.reasons.get(test, ()), "it ran without others") for test in alone},
         }
         return dict(sorted(found.items(), key=lambda item: item[0].partition("::")[0].split("/")))
 
-    def ran_alone(self, ran: Set[str]) -> set[str]:
-        """Return those of the tests that `ran` which failed last time, and ran alone now."""
+    def ran_alone(self, ran: Set[str], order: Mapping[str, int]) -> set[str]:
+        """Return those of the tests that `ran` which failed last time, and ran alone now.
+
+        A run may end before such a test is repeated after others: `order` has the places of those
+        that ran in this process.
+        """
         if self.usage is None:
             return set()
-        return {test for test in self.usage.doubtful & ran if not self.usage.company(test) <= ran}
+        return {
+            test
+            for test in self.usage.doubtful & ran
+            if not self.usage.company(test) <= ran or self.usage.is_early(test, order)
+        }
 
     def _silence(self, selector: Selector, known: Records, idle: frozenset[str]) -> None:
         """Note the files of which every test is idle."""

@@ -293,6 +293,7 @@ class Impact:
     def _store(self, session: pytest.Session, run: Run, recording: Recording) -> None:
         complete, partial = self._collected_files(session.config)
         handed = handover.read(self.choice.folder)
+        order = self.hooks.order if self.hooks else {}
         with self.watch.aside(), self.tracer.aside():
             run.finish(
                 recording,
@@ -302,7 +303,7 @@ class Impact:
                 self.choice.affected,
                 parsing=self.parsing,
                 again=self.choice.held_back,
-                alone=self.choice.ran_alone,
+                alone=lambda ran: self.choice.ran_alone(ran, order),
                 counted=self.choice.counted,
                 collected_all=collects_all(session),
                 coverage=self._carrying.measurement() if self._carrying else None,

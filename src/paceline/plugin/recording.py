@@ -239,9 +239,9 @@ class SegmentHooks:
         for _, segment, labels, counts, added in self._changes:
             yield segment.name, labels, counts, added
 
-    def passed(self) -> dict[str, int]:
-        """Return the tests that passed, each with how many had begun when it did."""
-        return {name: place for name, place in self.order.items() if self._status(name) == "passed"}
+    def passed(self) -> set[str]:
+        """Return the tests that passed."""
+        return {name for name in self.order if self._status(name) == "passed"}
 
     def has_children(self) -> bool:
         """Return whether a test or a wide fixture started a process."""

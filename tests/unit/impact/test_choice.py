@@ -7,6 +7,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from paceline.impact import inputs, source
+from paceline.impact.giving import as_value
+from paceline.impact.recorder import Kind, Need
+from paceline.impact.records import NeedRecord, Records, SegmentRecord, SourceRecord, TestRecord
+from paceline.impact.usage import Usage
 from paceline.plugin import handover
 from paceline.plugin.choice import Choice
 
@@ -15,6 +20,21 @@ ONE, TWO, THREE = "test_a.py::test_one", "test_a.py::test_two", "test_b.py::test
 
 def items(*names: str) -> list[Any]:
     return [SimpleNamespace(nodeid=name) for name in names]
+
+
+def leaving() -> Records:
+    """Return what is known of two tests: one fills a list, the other mentions it and failed."""
+    text = b"import app\ndef test_one(): app.KEPT.append(1)\ndef test_two(): assert not app.KEPT\n"
+    left = NeedRecord(Need.STATE, ".", as_value({"KEPT": set()}))
+    segments = {
+        place: SegmentRecord(
+            Kind.TEST, test, {1: 1 << place}, needs, (), (), frozenset(), frozenset(), ()
+        )
+        for place, test, needs in ((1, ONE, (1,)), (2, TWO, ()))
+    }
+    tests = {ONE: TestRecord("passed", 0.1, 1), TWO: TestRecord("failed", 0.1, 2)}
+    item = SourceRecord("test_a.py", inputs.digest(text), source.parse(text))
+    return Records(tests, segments, {1: item}, {1: left})
 
 
 def choice(folder: Path, *, narrowed: bool = False) -> Choice:
@@ -77,3 +97,14 @@ def test_held_back_tests_add_up(tmp_path: Path) -> None:
     made.hold_back([THREE])
     assert made.held_back == {ONE, THREE}
     assert made.left_out == {TWO, THREE}
+
+
+def test_one_that_failed_has_to_run_after_its_company(tmp_path: Path) -> None:
+    """A run may end before it is repeated after those that leave what it may find."""
+    made = choice(tmp_path)
+    assert made.ran_alone({TWO}, {}) == set()
+    made.usage = Usage(leaving())
+    assert made.ran_alone({TWO, THREE}, {TWO: 2}) == {TWO}
+    assert made.ran_alone({ONE, TWO}, {TWO: 1, ONE: 2}) == {TWO}
+    assert made.ran_alone({ONE, TWO}, {ONE: 1, TWO: 2}) == set()
+    assert made.ran_alone({ONE, TWO}, {}) == set()

@@ -109,6 +109,16 @@ def test_company_is_all_that_leave_something_before_it() -> None:
     assert known.company("test_app.py::test_unknown") == frozenset()
 
 
+def test_one_that_ran_before_its_company_is_early() -> None:
+    """Only the places of what ran in this process are known."""
+    known = usage()
+    first, second, user = map(name, ("test_first", "test_second", "test_user"))
+    assert known.is_early(user, {user: 2, first: 1, second: 3})
+    assert not known.is_early(user, {user: 3, first: 1, second: 2})
+    assert not known.is_early(user, {user: 1, name("test_other"): 2})
+    assert not known.is_early(user, {first: 1, second: 2})
+
+
 def test_doubtful_are_those_that_did_not_pass() -> None:
     """Those that are never run are no such tests, and leave nothing behind."""
     known = usage(
