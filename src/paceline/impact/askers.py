@@ -81,6 +81,30 @@ class Askers:
         # A thread that runs nothing else does so for the project, as asyncio.to_thread does.
         return threading.current_thread() is threading.main_thread()
 
+    def libraries(self) -> tuple[list[tuple[str, FrameType]], bool]:
+        """Return the frames of libraries below the nearest code of the project or a test tool.
+
+        Each comes with the name of its library, the innermost first. The last one may have been
+        called by the standard library for another, which is not on the stack, as in a thread:
+        that is said as well.
+        """
+        found: list[tuple[str, FrameType]] = []
+        indirect = False
+        frame = frame_above(1)
+        while frame is not None:
+            filename = frame.f_code.co_filename
+            # Between the code that looks and this are our own frames. Generated code has no owner.
+            owner = None if filename.startswith("<") else self._owner_of(filename)
+            if owner == "project" or (owner in TOOLS and (owner != "paceline" or found)):
+                break
+            if owner is not None and owner != "paceline":
+                found.append((owner, frame))
+                indirect = False
+            elif not filename.startswith("<"):
+                indirect = True
+            frame = frame.f_back
+        return found, indirect
+
     def _owner_of(self, filename: str) -> str | None:
         owner = self._owners.get(filename, "")
         if owner == "":

@@ -228,7 +228,7 @@ def begin_if_asked() -> None:
     recorder = Recorder(f"process {os.getpid()}")
     scope = Scope(Path(root))
     watch = Watch(recorder, scope)
-    tracer = Tracer(recorder, scope.counts, _measuring, watch.aside)
+    tracer = Tracer(recorder, scope.counts, _measuring, watch.aside, watch.libraries)
     recorder.take = tracer.take
     tracer.start()
     watch.start()

@@ -160,6 +160,8 @@ class Imports:
                 watch.note_value(Need.CONTENT, path)
                 linked = os.path.realpath(path) != watch.scope.real(path)
             recorder.current.links.add(segment)
+            with watch.aside():
+                watch.libraries.load(segment)
             watch.note_in(segment, Need.EXISTS, path)  # of an empty file nothing runs
             unseen = linked or recorder.paused
             if unseen or path.endswith((*EXTENSIONS, *importlib.machinery.BYTECODE_SUFFIXES)):
@@ -204,6 +206,7 @@ class Imports:
             if not known.issuperset(asked):
                 known.update(asked)
                 recorder.asked.update(asked)
+                self._watch.libraries.imported(asked)
                 self._note_modules(asked)
             return result
 
@@ -225,6 +228,9 @@ class Imports:
                 recorder.current.modules.add(known)
                 if recorder.current.kind is not Kind.COLLECTION:
                     recorder.asked.add(known)
+                self._watch.libraries.imported((known,))
+                if known in recorder.by_name:
+                    self._watch.libraries.ask_for(known)
                 self._note_modules([known])
             return module
 

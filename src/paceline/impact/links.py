@@ -8,8 +8,8 @@ from typing import Protocol, TypeVar
 
 from paceline.impact.recorder import Kind
 
-#: Imports and what left state for a test ran for themselves.
-_FOR_THEMSELVES = (Kind.IMPORT, Kind.STATE, Kind.COUNT)
+#: Imports and what left something behind for a test ran for themselves.
+_FOR_THEMSELVES = (Kind.IMPORT, Kind.LIBRARY, Kind.STATE, Kind.COUNT)
 
 
 class Part(Protocol):

@@ -29,6 +29,8 @@ class Kind(str, Enum):
     IMPORT = "import"
     FIXTURE = "fixture"
     TEST = "test"
+    #: What a library looked at and may have kept.
+    LIBRARY = "library"
     STATE = "state"
     #: State of which a test only moved a number on; its name is the number's label.
     COUNT = "count"

@@ -204,6 +204,9 @@ class Numbering:
             for path, segments in self._recorder.written.items()
         }
         numbered = {self.number(segment): count for segment, count in (imports or {}).items()}
+        for segment in self._order:  # which grows meanwhile: links come after a number was given
+            for linked in segment.links:
+                self.number(linked)
         ordered, counts = in_order(changes, numbered)
         return Recording(
             process,

@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Any, Final
 
 from paceline.errors import MissingTool
+from paceline.impact.libraries import Libraries
 from paceline.impact.recorder import Recorder, Segment
 from paceline.impact.scope import PACKAGE
 
@@ -50,7 +51,7 @@ class Tracer:
 
     `wanted` tells which files matter, `measuring` returns the Coverage of the project's own
     measurement once there is one. Until then a Coverage of our own traces. What coverage asks
-    of the file system itself is `unwatched`.
+    of the file system itself is `unwatched`. `libraries` are told what runs of their files.
     """
 
     def __init__(
@@ -59,11 +60,13 @@ class Tracer:
         wanted: Callable[[str], bool],
         measuring: Callable[[], Any | None],
         unwatched: Callable[[], AbstractContextManager[None]],
+        libraries: Libraries,
     ) -> None:
         self._recorder = recorder
         self._wanted = wanted
         self._measuring = measuring
         self._unwatched = unwatched
+        self._libraries = libraries
         self._own: Any = None
         self._collector: Any = None
         self._measured = False
@@ -208,6 +211,8 @@ class Tracer:
         """Move what was traced since the last call into `segment`."""
         self._follow()
         self._empty(segment)
+        for file in self._libraries.take_new():
+            self._collector.should_trace_cache.pop(file, None)  # to ask once more
 
     def _follow(self) -> None:
         if self._measured:
@@ -242,9 +247,14 @@ class Tracer:
         finally:
             collector.unlock_data()
         for name, seen in taken:
+            measured = self._measured and self._accepted.get(name, True)
+            if name in self._libraries:
+                lines = {abs(line) for item in seen for line in unpack(item)}
+                self._libraries.ran(segment, name, lines)
+                if not measured:
+                    continue
             # Most tests run what others ran: one object for all of them.
             found = self._distinct.setdefault(seen, seen)
-            measured = self._measured and self._accepted.get(name, True)
             code = segment.code if measured else segment.early
             if not name.startswith(PACKAGE) or self._wanted(name):  # else our own work, measured
                 both = code[name] | found if name in code else found
@@ -291,7 +301,9 @@ class Tracer:
                 self._accepted[disposition.source_filename] = True
                 return disposition
             name = disposition.canonical_filename or os.path.abspath(filename)
-            if filename.startswith("<") or not self._wanted(name):
+            if filename in self._libraries:
+                name = filename
+            elif filename.startswith("<") or not self._wanted(name):
                 disposition.trace = False
                 return disposition
             if not disposition.trace:

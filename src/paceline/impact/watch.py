@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 from paceline.impact import inputs
 from paceline.impact.askers import Askers, frame_above
+from paceline.impact.libraries import Libraries
 from paceline.impact.mentions import names_in
 from paceline.impact.recorder import WORKING_FOLDER, Need, Recorder, Segment
 from paceline.impact.replacing import replace
@@ -43,6 +44,7 @@ class Watch:
         #: Each function that was replaced, with what stands in for it.
         self.replaced: dict[Any, Any] = {}
         self.askers = Askers(scope)
+        self.libraries = Libraries(recorder, self.askers)
         self._handlers: dict[str, Callable[[tuple[Any, ...]], None]] = {
             "open": self._open,
             "os.listdir": self._list,
@@ -89,6 +91,7 @@ class Watch:
     def stop(self) -> None:
         """Stop noting. The audit hook stays, since Python has no way to remove one."""
         self.recorder.active = False
+        self.libraries.forget()
         while self._undo:
             self._undo.pop()()
 
@@ -117,7 +120,7 @@ class Watch:
         """Note that the current segment needs `path` (or variable) in this way."""
         made = "" if need is Need.VARIABLE else self._made_at(path)
         if made and not os.path.lexists(path):
-            self.note_in(self.recorder.current, need, path)  # made and removed: absent as before
+            self._note_here(need, path)  # made and removed: absent as before
         elif made:
             # A link that the run made may lead to what it did not make.
             folder, name = os.path.split(made)
@@ -127,6 +130,10 @@ class Watch:
                 return
             made = self._made_at(path)
         if not made:
+            self._note_here(need, path)
+
+    def _note_here(self, need: Need, path: str) -> None:
+        if not self.libraries.look_at(need, path):
             self.note_in(self.recorder.current, need, path)
 
     def note_in(self, segment: Segment, need: Need, path: str) -> None:

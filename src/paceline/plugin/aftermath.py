@@ -69,7 +69,7 @@ class Aftermath:
 
     def _affected(self, traces: Traces) -> Reasons:
         impact, choice = self._impact, self._choice
-        environ, left_out = impact.recorder.environ, choice.unaffected
+        environ, left_out = impact.recorder.environ, choice.without_reason(self._ran())
         found = also_affected(
             self._usage, left_out, traces, impact.scope, environ, waiting=self._waiting
         )
@@ -81,6 +81,11 @@ class Aftermath:
             self._choice.hold_back([*givers(self._usage, traces), *later])
         here = {test: why for test, why in reasons.items() if test in asked}
         return {**here, **self._to_repeat(traces, here)} if found and here else here
+
+    def _ran(self) -> set[str]:
+        here = self._impact.hooks.order.keys() if self._impact.hooks is not None else ()
+        there = (test.name for one in self._impact.recordings() for test in one.tests if test.order)
+        return {*here, *there}
 
     def _to_repeat(self, traces: Traces, others: Collection[str]) -> Reasons:
         """Return the tests that ran too early, without the `others`; all run again next time."""

@@ -188,6 +188,13 @@ class Choice:
         """The tests that have a reason to run, but for those that only run to be measured."""
         return frozenset(self.reasons.keys() - self._measured_anew)
 
+    def without_reason(self, ran: Set[str]) -> frozenset[str]:
+        """Return the tests that are not affected, of those that `ran` only the left out ones.
+
+        Some had to run to be measured and were narrowed away.
+        """
+        return self.unaffected | (self._measured_anew - ran)
+
     def select_also(self, reasons: Reasons) -> None:
         """Leave these tests out no longer."""
         self.reasons = {**self.reasons, **reasons}

@@ -60,7 +60,13 @@ class Impact:
         self.recorder = Recorder("session")
         self.scope = Scope(self.root)
         self.watch = Watch(self.recorder, self.scope)
-        self.tracer = Tracer(self.recorder, self.scope.counts, self._measuring, self.watch.aside)
+        self.tracer = Tracer(
+            self.recorder,
+            self.scope.counts,
+            self._measuring,
+            self.watch.aside,
+            self.watch.libraries,
+        )
         self.parsing = Parsing()
         self.imports = Imports(self.recorder, self.watch, (rewrite.AssertionRewritingHook,))
         self.hooks: SegmentHooks | None = None

@@ -223,6 +223,8 @@ class SegmentHooks:
         if found:
             labels, counts, added = zip(*found, strict=True)
             self._changes.append((self._begun, segment, labels, counts, added))
+        for library, name in self._watch.libraries.take_shown():
+            self._changes.append((self._begun, library, ((name,),), (0,), ((),)))
 
     def _note_late(self, found: Iterable[Late]) -> None:
         """Note what changed in modules that rested as a change of all who ran meanwhile."""
@@ -281,6 +283,12 @@ class SegmentHooks:
         phases = self._phases.setdefault(report.nodeid, {})
         phases.setdefault(str(report.when), set()).add(str(report.outcome))
         self._seconds[report.nodeid] = self._seconds.get(report.nodeid, 0.0) + report.duration
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """Let what plugins do at the end make no test depend on what they use."""
+        self._recorder.take(self._recorder.current)
+        self._watch.libraries.ended = True
 
     def recording(self) -> Recording:
         """Return what this process recorded; ends the recording."""

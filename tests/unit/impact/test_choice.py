@@ -72,6 +72,14 @@ def test_tests_that_run_to_be_measured_have_no_reason_of_their_own(tmp_path: Pat
     assert made.affected == {ONE}
 
 
+def test_one_that_only_runs_to_be_measured_may_be_affected_in_the_end(tmp_path: Path) -> None:
+    """As long as it has not run, since the run was narrowed."""
+    made = choice(tmp_path)
+    made.measure_anew({TWO: "its coverage is not known"}, None)
+    assert made.without_reason({ONE}) == {TWO, THREE}
+    assert made.without_reason({ONE, TWO}) == {THREE}
+
+
 def test_tests_that_waited_in_vain_lose_their_reason(tmp_path: Path) -> None:
     """Those that moved the numbers are remembered, so that others go on building on them."""
     made = choice(tmp_path)
