@@ -18,7 +18,6 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     _leave_ours_as_it_is(pluginmanager)
     add_options(parser)
     impact.add_options(parser)
-    pluginmanager.register(impact.Beginning(), "paceline-impact-beginning")
 
 
 def _leave_ours_as_it_is(pluginmanager: pytest.PytestPluginManager) -> None:

@@ -12,8 +12,8 @@ from paceline import console
 from paceline.errors import PacelineError
 from paceline.plugin.obstacles import has_obstacle_of_its_run, obstacle
 
-#: Whether nothing keeps this run from recording.
-_CAN_BEGIN = pytest.StashKey[bool]()
+#: Under this name pytest-cov registers what measures, as soon as it has begun.
+_MEASUREMENT = "_cov"
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -45,19 +45,28 @@ def prepare(early_config: pytest.Config) -> None:
     if sys.version_info >= (3, 14):
         # The default core there reports a line to the first test that reaches it only.
         os.environ.setdefault("COVERAGE_CORE", "ctrace")
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        _begin(early_config)  # pytest-cov begins there, gives up and begins again
+    measured = getattr(early_config.known_args_namespace, "cov_source", None)
+    if not measured or "PYTEST_XDIST_WORKER" in os.environ:
+        _begin(early_config)  # in a worker pytest-cov begins, gives up and begins again
     else:
-        early_config.stash[_CAN_BEGIN] = True
+        early_config.pluginmanager.register(Beginning(early_config), "paceline-impact-beginning")
 
 
 class Beginning:
-    """Begins to record before any conftest file is imported, and after pytest-cov has begun."""
+    """Begins to record when pytest-cov has begun to measure, before other plugins import much.
 
-    def pytest_load_initial_conftests(self, early_config: pytest.Config) -> None:
-        """Begin, unless this is no such run."""
-        if early_config.stash.get(_CAN_BEGIN, False):
-            _begin(early_config)
+    Some import all of a project when conftest files are about to be, as pytest-django does.
+    """
+
+    def __init__(self, early_config: pytest.Config) -> None:
+        self._config = early_config
+        self._has_begun = False
+
+    def pytest_plugin_registered(self, plugin: object, manager: pytest.PytestPluginManager) -> None:
+        """Begin if this is what measures."""
+        if manager.get_name(plugin) == _MEASUREMENT and not self._has_begun:
+            self._has_begun = True
+            _begin(self._config)
 
 
 def _begin(early_config: pytest.Config) -> None:
