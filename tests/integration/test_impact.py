@@ -317,6 +317,52 @@ def test_testmon_does_not_take_what_changed_in_the_run_for_tested(
     assert "test_one" in project.python(*options, "--testmon").output
 
 
+#: A fixture of the session that cannot be made twice in one process, and fails when it ends.
+LASTING = {
+    "pyproject.toml": "[tool.pytest.ini_options]\naddopts = '-p no:randomly'\npythonpath = ['.']\n",
+    "app.py": """
+        SEEN = []
+
+        def value():
+            return 1
+    """,
+    "tests/conftest.py": """
+        import sys
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def table():
+            assert not hasattr(sys, "table"), "made twice"
+            sys.table = True
+            yield
+            print("dropping the table")
+            assert False, "cannot be dropped"
+    """,
+    "tests/test_a.py": "import app\ndef test_a(table): app.value()\n",
+    "tests/test_b.py": """
+        import app
+        def test_b(table): assert app.SEEN in ([], [1])
+        def test_c(table): pass
+    """,
+}
+
+
+def test_fixtures_of_the_session_last_until_the_end_of_the_run(tmp_path: Path) -> None:
+    """As in a full run they are made once, and an error at their end is the last test's."""
+    project = Project(tmp_path / "work")
+    project.write(LASTING)
+    done = impact(project)
+    assert "3 passed, 1 error" in done.output
+    project.write({"app.py": "SEEN = []\n\ndef value():\n    SEEN.append(1)\n"})
+    done = impact(project)
+    assert "1 more, affected by what these tests left behind" in done.output
+    assert "3 passed, 1 deselected, 1 error" in done.output
+    assert "made twice" not in done.output
+    assert "ERROR at teardown of test_b" in done.output
+    assert re.search("Captured stdout teardown -+\ndropping the table", done.output)
+    assert done.exit_code == pytest.ExitCode.TESTS_FAILED
+
+
 #: Code that runs between the phases of a test: hooks, values that are shown or that die.
 BETWEEN = {
     "pyproject.toml": "[tool.pytest.ini_options]\naddopts = '-p no:randomly'\n",

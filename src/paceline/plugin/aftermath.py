@@ -12,6 +12,7 @@ import pytest
 from paceline.impact.aftermath import Traces, also_affected, givers, too_early
 from paceline.impact.counting import as_before, counts_of
 from paceline.impact.usage import Usage
+from paceline.plugin import lasting
 from paceline.plugin.choice import Reasons
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class Aftermath:
         self._usage = choice.usage or Usage(known)
         self._waiting = selection.waiting
         self._counts = dict(selection.counts)
+        #: Where those lie that ran, once more are collected.
+        self._folders: Mapping[Path, pytest.Collector] = {}
         #: Tests that ran twice, as they had run too early.
         self._repeated: frozenset[str] = frozenset()
         #: Tests that ran once more after others, as they had failed before.
@@ -52,7 +55,17 @@ class Aftermath:
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, Any, Any]:
         """Run what is affected by what was left behind, if it can run in this process."""
-        result = yield
+        if not (self._impact.runs_here() and self._choice.unaffected):
+            result = yield
+            self._follow_up(session)
+            return result
+        with lasting.kept(session):
+            result = yield
+            self._follow_up(session)
+        lasting.tear_down(session)
+        return result
+
+    def _follow_up(self, session: pytest.Session) -> None:
         while not (session.config.option.collectonly or session.shouldstop or session.shouldfail):
             traces = self._traces()
             found, why = self._affected(traces), "affected by what these tests left behind"
@@ -65,7 +78,14 @@ class Aftermath:
                 self._choice.hold_back([*givers(self._usage, traces), *found])
                 break
             self._run(session, found, why)  # these may leave something behind as well
-        return result
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collect_directory(self, path: Path) -> pytest.Collector | None:
+        """Let the tests that run at the end lie in the folders that there are already.
+
+        Since pytest 9.1 the fixtures of a conftest file belong to its folder (fixtures.py).
+        """
+        return self._folders.get(path)
 
     def _affected(self, traces: Traces) -> Reasons:
         impact, choice = self._impact, self._choice
@@ -154,7 +174,8 @@ class Aftermath:
             if segment is not None:
                 self._counts[test] = counts_of(segment, self._known.needs)
         files = dict.fromkeys(test.partition("::")[0] for test in found)
-        _offer_conftests(session)
+        self._folders = lasting.folders(before)
+        _offer_conftests(session, self._folders)
         session.perform_collect([str(session.config.rootpath / file) for file in files])
         items = [item for item in session.items if item.nodeid in found]
         session.items = [*before, *items]
@@ -180,18 +201,15 @@ class Aftermath:
             )
 
 
-def _offer_conftests(session: pytest.Session) -> None:
-    """Let folders that are collected once more find the fixtures of their conftest files.
-
-    Since pytest 9.1 these belong to the folder's node, of which there is a new one (fixtures.py).
-    """
+def _offer_conftests(session: pytest.Session, folders: Collection[Path]) -> None:
+    """Let folders of which there is a new node find the fixtures of their conftest files."""
     pending = getattr(session._fixturemanager, "_pending_conftests", None)
     if pending is None:
         return
     root = session.config.rootpath
     for name, plugin in session.config.pluginmanager.list_name_plugin():
         folder = Path(name).parent
-        if name.endswith("conftest.py") and root in folder.parents:
+        if name.endswith("conftest.py") and root in folder.parents and folder not in folders:
             pending[folder] = plugin
 
 
