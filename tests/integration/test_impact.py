@@ -357,7 +357,6 @@ def test_fixtures_of_the_session_last_until_the_end_of_the_run(tmp_path: Path) -
     done = impact(project)
     assert "1 more, affected by what these tests left behind" in done.output
     assert "3 passed, 1 deselected, 1 error" in done.output
-    assert "made twice" not in done.output
     assert "ERROR at teardown of test_b" in done.output
     assert re.search("Captured stdout teardown -+\ndropping the table", done.output)
     assert done.exit_code == pytest.ExitCode.TESTS_FAILED
