@@ -37,7 +37,9 @@ def save(
     }
     segments = dict(enumerate(nodes))
     by_path = import_places(segments)
-    wanted = reachable([place for _, place in tests], segments, by_path)
+    # Imports are all kept, with what they found: they may have run for tests that are left out.
+    found = [place for place, node in segments.items() if node.kind is Kind.IMPORT]
+    wanted = reachable([*found, *(place for _, place in tests)], segments, by_path)
     stored: dict[int, Node] = {}
     known = _Known(connection)
     for place in sorted(wanted & numbers.keys()):
