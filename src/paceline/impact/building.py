@@ -13,6 +13,7 @@ from paceline.impact.children import reads_named_files_only
 from paceline.impact.giving import link_state, name_state
 from paceline.impact.links import import_places, own_parts, reachable, reaching
 from paceline.impact.looks import Looks, keeps_lines
+from paceline.impact.named import Named
 from paceline.impact.nodes import Node
 from paceline.impact.parsing import Parsing
 from paceline.impact.recorder import Kind, Need
@@ -85,9 +86,15 @@ class Builder:
         self._looks: dict[str, Looks] = {}
 
     def build(
-        self, recordings: Sequence[Recording], declared: Mapping[str, Declared]
+        self,
+        recordings: Sequence[Recording],
+        declared: Mapping[str, Declared],
+        opened: Iterable[str] = (),
     ) -> tuple[list[Node], list[tuple[RawTest, int]]]:
-        """Return the segments of all processes, and each test with the place of its segment."""
+        """Return the segments of all processes, and each test with the place of its segment.
+
+        `opened` are files of which it is known that code in Python opens them.
+        """
         self._take_values(recordings)
         self._written = {path for one in recordings for path in one.written}
         self._writers = {}
@@ -103,6 +110,7 @@ class Builder:
             for place, raw in enumerate(one.segments, start):
                 self._fill(nodes[place], raw, one, offsets)
             tests += [(test, start + test.segment) for test in one.tests]
+        self._add_named(recordings, nodes, opened)
         for one in recordings:
             name_state(one, offsets[one.process], nodes)
             link_state(one, offsets[one.process], nodes)
@@ -161,6 +169,21 @@ class Builder:
         for path, seen in raw.code.items():
             if (record := self.source(path)) is not None:
                 node.measure(record, seen)
+
+    def _add_named(
+        self, recordings: Sequence[Recording], nodes: Sequence[Node], opened: Iterable[str]
+    ) -> None:
+        """Add the files that code names which ran; modules may name one for others to open."""
+        root = str(self._scope.root)
+        named = Named(recordings[0].values.get((Need.FILES, root), "").split("\n"))
+        values = (key for one in recordings for key in one.values)
+        seen = {*opened, *(self._scope.relative(at) for need, at in values if need is Need.CONTENT)}
+        for node in nodes:
+            for path in frozenset[str]().union(*map(named.by, node.mentions)):
+                place = os.path.join(root, path)
+                known = node.kind is Kind.IMPORT and path in seen
+                if not known and not is_own_work(place, self._written):
+                    self._add_need(node, Need.NAMED, place)
 
     def _places(self, name: str, one: Recording) -> tuple[str, ...]:
         """Return the files of a module and the packages around it: importing a.b runs a as well."""

@@ -12,6 +12,7 @@ from paceline.impact.records import NEVER_RUN, Records
 
 _SAID: Mapping[Need, str] = {
     Need.CONTENT: "reads",
+    Need.NAMED: "names",
     Need.TEXT: "looks at the text of",
     Need.POSITIONS: "looks at source text or code objects of",
     Need.LISTING: "lists",

@@ -257,6 +257,7 @@ def _sections(path: Path) -> str:
 
 _READERS: Final[Mapping[Need, Callable[[str], str]]] = {
     Need.CONTENT: content,
+    Need.NAMED: content,
     Need.TEXT: content,
     Need.POSITIONS: content,
     Need.LISTING: _listing,

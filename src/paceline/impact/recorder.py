@@ -42,6 +42,8 @@ class Need(str, Enum):
     __hash__ = str.__hash__  # that of an Enum is a function in Python, and this one is often asked
 
     CONTENT = "content"
+    #: The content of a file that code names; nobody saw that it is opened.
+    NAMED = "named"
     TEXT = "text"
     #: Line numbers or code objects, of a test's own work: not of what it leaves behind.
     POSITIONS = "positions"

@@ -112,6 +112,12 @@ def need_number(connection: sqlite3.Connection, record: NeedRecord) -> int:
     return int(row[0])
 
 
+def opened_files(connection: sqlite3.Connection) -> set[str]:
+    """Return the paths of all files that code is known to have opened."""
+    query = "SELECT DISTINCT name FROM need WHERE kind = ?"
+    return {row[0] for row in connection.execute(query, (Need.CONTENT.value,))}
+
+
 def known_contents(connection: sqlite3.Connection, path: str) -> set[str]:
     """Return the digests of all contents of the file at `path` that are known."""
     query = "SELECT sha FROM source WHERE path = ? UNION SELECT value FROM need WHERE kind = ?"

@@ -120,8 +120,10 @@ class Run:
         """
         recordings = [own, *self.left_behind(own.process)]
         disturbed = self._disturbed(recordings)
+        with self.store.open() as connection:
+            opened = rows.opened_files(connection)
         builder = Builder(self.scope, parsing, disturbed, self.environ, self.working_folder)
-        nodes, tests = builder.build(recordings, declared)
+        nodes, tests = builder.build(recordings, declared, opened)
         names = {test.name for test, _ in tests}
         collected = names.union(*(one.collected for one in recordings))
         with self.store.open() as connection:
