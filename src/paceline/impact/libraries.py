@@ -30,7 +30,9 @@ class Libraries:
     def __init__(self, recorder: Recorder, askers: Askers) -> None:
         self._recorder = recorder
         self._askers = askers
-        #: By file the lines of functions that ran when a library looked at something.
+        #: The functions that ran when a library looked at something: file, first line, name.
+        self._functions: set[tuple[str, int, str]] = set()
+        #: By file the lines of all these.
         self._lines: defaultdict[str, set[int]] = defaultdict(set)
         #: The library of each such file, and of modules whose import-time code ran then.
         self._files: dict[str, str] = {}
@@ -96,34 +98,40 @@ class Libraries:
         for known in (self._lines, self._files, self._modules, self._latest, self._known):
             known.clear()
         self._whole.clear()
+        self._functions.clear()
 
     def _looking(self, what: object) -> Iterator[Segment]:
         """Yield the segments of the libraries that look now, and have not looked at `what` yet."""
         frames, indirect = self._askers.libraries()
+        # What was looked at before may be kept once more, for whoever came by another way.
+        ways = [frame for library, frame in frames if self._note(library, frame)]
         new = {library for library, _ in frames if what not in self._known[library]}
-        if not new:
-            return
-        for library, frame in frames:
-            self._note(library, frame)
-            if indirect:
-                self._whole.add(frame.f_code.co_filename)
         for library in new:
             self._known[library].add(what)
             yield self._segment(library)
-        outermost, frame = frames[-1]
-        if outermost in new and (name := _shown_as(frame)):
-            self._shown.append((self._latest[outermost][0], name))
+        if indirect:
+            self._whole.update(frame.f_code.co_filename for _, frame in frames)
+        if new or ways:
+            outermost, frame = frames[-1]
+            if name := _shown_as(frame):
+                self._shown.append((self._latest[outermost][0], name))
 
-    def _note(self, library: str, frame: FrameType) -> None:
+    def _note(self, library: str, frame: FrameType) -> bool:
+        """Note a function of a library that looks at something; return whether it is another."""
         code = frame.f_code
         if code.co_name == _MODULE:  # which runs once
             self._modules[frame.f_globals.get("__name__", "")] = library
-            return
+            return False
         file = code.co_filename
         if file not in self._files:
             self._files[file] = library
             self._new.add(file)
+        function = (file, code.co_firstlineno, code.co_name)
+        if function in self._functions:
+            return False
+        self._functions.add(function)
         self._lines[file].update(line for _, _, line in code.co_lines() if line)
+        return True
 
     def _segment(self, library: str) -> Segment:
         current = self._recorder.current

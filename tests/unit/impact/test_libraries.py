@@ -17,6 +17,29 @@ A, B = (Need.CONTENT, "/project/a.txt"), (Need.CONTENT, "/project/b.txt")
 GET = "def get(look, *what): return look(*what)"
 
 
+KEEPING = """
+import functools
+
+@functools.lru_cache
+def cached(look): return look()
+
+def plain(look): return look()
+
+class Engine:
+    def __init__(self, look): self.look = look
+    def method(self): return self.look()
+    @classmethod
+    def of_class(cls, look): return look()
+    @staticmethod
+    def static(look): return look()
+    @property
+    def asked(self): return self.look()
+    @functools.cached_property
+    def once(self): return self.look()
+    def __getattr__(self, name): return self.look()
+"""
+
+
 class World:
     """A recorder with its libraries, whose code is made up; one segment a test."""
 
@@ -73,6 +96,18 @@ def test_who_runs_the_function_builds_on_what_it_looked_at(tmp_path: Path) -> No
     found = [needs(one) for one in (early, second, last, line, other)]
     assert found == [set(), {A}, {A, B}, set(), set()]
     assert {link.kind for link in last.links} == {Kind.LIBRARY}
+
+
+def test_what_was_looked_at_before_may_be_kept_by_another_function(tmp_path: Path) -> None:
+    """Which a later test runs, and not the first one."""
+    world = World(tmp_path)
+    look, first, second = world.libraries.look_at, world.library(), world.library("lib/b.py")
+    world.test("first", lambda: first(look, *A))
+    world.test("second", lambda: second(look, *A))
+    assert needs(world.ran(world.test("third"), "lib/b.py")) == {A}
+    cached = world.run("lib/c.py", KEEPING)["cached"]
+    world.test("fourth", lambda: cached(functools.partial(look, *A)))
+    assert [name for _, name in world.libraries.take_shown()] == ["cached"]
 
 
 def test_files_that_came_to_matter_are_told_once(tmp_path: Path) -> None:
@@ -145,29 +180,6 @@ def test_who_imports_a_library_builds_on_what_its_import_looked_at(tmp_path: Pat
         for name in ("lib", "lib.inner", "elsewhere")
     ]
     assert found == [{A}, {A}, set()]
-
-
-KEEPING = """
-import functools
-
-@functools.lru_cache
-def cached(look): return look()
-
-def plain(look): return look()
-
-class Engine:
-    def __init__(self, look): self.look = look
-    def method(self): return self.look()
-    @classmethod
-    def of_class(cls, look): return look()
-    @staticmethod
-    def static(look): return look()
-    @property
-    def asked(self): return self.look()
-    @functools.cached_property
-    def once(self): return self.look()
-    def __getattr__(self, name): return self.look()
-"""
 
 
 def test_what_can_be_had_without_a_call_is_known_by_its_name(tmp_path: Path) -> None:
