@@ -149,10 +149,10 @@ def _new_changes(usage: Usage, traces: Traces) -> list[_NewChange]:
     found: list[_NewChange] = []
     for label, changes in traces.changed.items():
         did = usage.givers.get(" ".join(label), {})
-        for name, added in changes.items():
+        for name in changes.keys() - did.keys():
             earlier = [one for one in did if traces.is_before(one, name)]
-            done = earlier and added.issubset(frozenset().union(*(did[one] for one in earlier)))
-            if name not in did and not done:
+            before = frozenset[int]().union(*(did[one] for one in earlier))
+            if not (earlier and changes[name] <= before):
                 missing = frozenset(earlier) - changes.keys()
                 found.append(_NewChange(label, name, missing))
     return found

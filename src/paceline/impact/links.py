@@ -59,13 +59,7 @@ def reaching(
     wanted: Callable[[AnyPart], bool], segments: Mapping[int, AnyPart], by_path: Mapping[str, int]
 ) -> set[int]:
     """Return the numbers of all segments that build on one that is `wanted`."""
-    users: defaultdict[int, list[int]] = defaultdict(list)
-    for number, part in segments.items():
-        for link in part.links:
-            users[link].append(number)
-        for path in part.imports:
-            if path in by_path:
-                users[by_path[path]].append(number)
+    users = _users(segments, by_path)
     found: set[int] = set()
     queue = [number for number, part in segments.items() if wanted(part)]
     while queue:
@@ -74,6 +68,35 @@ def reaching(
             found.add(number)
             queue += users[number]
     return found
+
+
+def bits_reached(
+    bits: Mapping[int, int], segments: Mapping[int, Part], by_path: Mapping[str, int]
+) -> dict[int, int]:
+    """Return by its number what `bits` the segments have together that each one builds on."""
+    users = _users(segments, by_path)
+    found = dict(bits)
+    queue = list(bits)
+    while queue:
+        number = queue.pop()
+        for user in users[number]:
+            known = found.get(user, 0)
+            if known | found[number] != known:
+                found[user] = known | found[number]
+                queue.append(user)
+    return found
+
+
+def _users(segments: Mapping[int, Part], by_path: Mapping[str, int]) -> defaultdict[int, list[int]]:
+    """Return by its number the segments that build directly on each one."""
+    users: defaultdict[int, list[int]] = defaultdict(list)
+    for number, part in segments.items():
+        for link in part.links:
+            users[link].append(number)
+        for path in part.imports:
+            if path in by_path:
+                users[by_path[path]].append(number)
+    return users
 
 
 def own_parts(start: int, segments: Mapping[int, AnyPart]) -> list[AnyPart]:

@@ -12,7 +12,7 @@ from functools import cache, cached_property
 
 from paceline.impact.counting import Counts, counts_of
 from paceline.impact.giving import from_value, process_names
-from paceline.impact.links import import_places, own_parts, reachable, reaching
+from paceline.impact.links import bits_reached, import_places, own_parts, reachable, reaching
 from paceline.impact.recorder import SEARCH_FOLDERS, Kind, Need
 from paceline.impact.records import NEVER_RUN, NeedRecord, Records, SegmentRecord
 from paceline.impact.source import Source, indices
@@ -207,7 +207,7 @@ class Usage:
     def _needs(self, segment: SegmentRecord) -> Iterator[NeedRecord]:
         return (need for need in map(self.known.needs.get, segment.needs) if need is not None)
 
-    def _mentioned_by(self, test: str) -> frozenset[str]:
+    def _mentioned_by(self, test: str) -> Set[str]:
         """Return the names that the code of a test mentions, as `users` understands it."""
         known = self.known
         record = known.tests.get(test)
@@ -220,13 +220,22 @@ class Usage:
                 names |= self._names(item, bits & ~1)
                 if bits & 1 and (source := self._source(item)) is not None:
                     names |= source.run_later
-        for number in reachable([record.segment], known.segments, self._by_path):
-            part = known.segments[number]
-            names.update(need.name for need in self._needs(part) if need.need is Need.NAME)
+        sets, reached = self._run_elsewhere
+        return names.union(*(sets[place] for place in indices(reached.get(record.segment, 0))))
+
+    @cached_property
+    def _run_elsewhere(self) -> tuple[list[set[str]], Mapping[int, int]]:
+        """What generated code mentions, and late imports; by segment which of it, as bits."""
+        sets: list[set[str]] = []
+        bits: dict[int, int] = {}
+        for number, part in self.known.segments.items():
+            names = {need.name for need in self._needs(part) if need.need is Need.NAME}
             if part.kind is Kind.IMPORT and number not in self._early:
-                for item, bits in part.code.items():
-                    names |= self._names(item, bits)
-        return frozenset(names)
+                names.update(*(self._names(item, code) for item, code in part.code.items()))
+            if names:
+                bits[number] = 1 << len(sets)
+                sets.append(names)
+        return sets, bits_reached(bits, self.known.segments, self._by_path)
 
     def _source(self, item: int) -> Source | None:
         record = self.known.sources.get(item)
