@@ -1,7 +1,7 @@
 """What tests leave set in what is not the project's: `json.dumps = stand_in`, `config.mode = 1`.
 
 There are many of them and they rarely change, so they are compared only now and then: any of the
-tests that ran since may have done it.
+tests that ran since may have done it. What has changed once is compared each time.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NEVER_THERE: Final = object()
 class _Compared:
     """A module with its namespace and those of its classes, and what was found there.
 
-    `given` are attributes that do not count.
+    `given` are attributes that do not count, `restless` tells whether any has changed.
     """
 
     name: str
@@ -38,6 +38,7 @@ class _Compared:
     given: frozenset[tuple[str, object]] = frozenset()
     identities: bytes | None = None
     attributes: dict[tuple[str, object], object] = field(default_factory=dict)
+    restless: bool = False
 
     def changed(self) -> set[tuple[str, object]]:
         """Return which attributes are others than at the last call, of whom; none at the first."""
@@ -46,11 +47,13 @@ class _Compared:
             return set()
         begun, before, found = self.identities is not None, self.attributes, dict(self._told())
         self.identities, self.attributes = now, found
-        return {
+        changed = {
             one
             for one in before.keys() | found.keys()
             if begun and before.get(one, _NEVER_THERE) != found.get(one, _NEVER_THERE)
         }
+        self.restless |= bool(changed)
+        return changed
 
     def _told(self) -> Iterable[tuple[tuple[str, object], object]]:
         for owner, namespace in self.namespaces:
@@ -75,11 +78,11 @@ class Foreign:
         if own is not self._own:
             self._own = own
             self._take_in(own.values())
-        return {
-            _label(one.name, owner, name)
-            for one in self._compared.values()
-            for owner, name in one.changed()
-        }
+        return _changed(self._compared.values())
+
+    def changed_again(self) -> set[Label]:
+        """Return the same of those modules and classes that have changed before."""
+        return _changed([one for one in self._compared.values() if one.restless])
 
     def add(self, name: str, namespaces: Mapping[str, Mapping[Any, Any]]) -> None:
         """Compare what comes into these namespaces, by owner: by its name go keys that are none.
@@ -99,6 +102,10 @@ class Foreign:
             if left_out.isdisjoint((name, name.partition(".")[0], name.rpartition(".")[0])):
                 made = _of_module(value) if type(value) is ModuleType else _of_class(name, value)
                 self._compared[name] = made
+
+
+def _changed(compared: Iterable[_Compared]) -> set[Label]:
+    return {_label(one.name, owner, name) for one in compared for owner, name in one.changed()}
 
 
 def _name(value: Any) -> str | None:

@@ -18,7 +18,7 @@ from typing import Any, Final
 from paceline.impact import memory, readers, values
 from paceline.impact.describing import described, description
 from paceline.impact.reached import Label, Level, Look
-from paceline.impact.values import CACHE, PLAIN
+from paceline.impact.values import CACHE, OPAQUE, PLAIN
 from paceline.impact.ways import DEPTH, ROOT, Entry, Ways
 
 #: From so many steps on that are left it is told what is kept, and not only that it is another.
@@ -40,10 +40,16 @@ _NONE: Final = frozenset[Label]()
 
 
 class Explorer:
-    """Looks at everything in reach; `counts` tells which files are the project's."""
+    """Looks at everything in reach; `counts` tells which files are the project's.
 
-    def __init__(self, counts: Callable[[str], bool]) -> None:
+    `is_elsewhere` tells by name and identity which globals are looked at from another root.
+    """
+
+    def __init__(
+        self, counts: Callable[[str], bool], is_elsewhere: Callable[[str, int], bool]
+    ) -> None:
         self._ways = Ways(counts)
+        self._is_elsewhere = is_elsewhere
         self._kept: defaultdict[Label, set[int]] = defaultdict(set)
 
     def look(self, root: Entry, before: Look | None = None) -> Look:
@@ -77,7 +83,7 @@ class Explorer:
         below: dict[tuple[int, int], Entry] = {}
         place = -1
         for entry, found in zip(entries, referents, strict=True):
-            named = _named(entry, prints, self._kept)
+            named = self._named(entry, prints)
             noted = values.notes_of_copying(entry.value)
             if named is None:
                 start = place + 1
@@ -118,6 +124,39 @@ class Explorer:
         )
         return level, following
 
+    def _named(
+        self, entry: Entry, prints: defaultdict[Label, list[object]]
+    ) -> dict[int, frozenset[Label]] | None:
+        """Return the labels of each member of a namespace by its identity, and note the members."""
+        if entry.names is None:
+            return None
+        named: dict[int, frozenset[Label]] = {}
+        module = entry.names.get("__name__") if entry.labels == ROOT else None
+        items = list(entry.names.items())
+        # Not by `id`: see `memory.identities`.
+        addresses = memory.addresses(memory.identities([value for _, value in items]))
+        for (name, value), identity in zip(items, addresses, strict=True):
+            # Imports set submodules as attributes; dunder names are Python's own.
+            if name in _PYTHONS_OWN or (type(value) is ModuleType and values.is_opaque(value)):
+                continue
+            labels = frozenset(label | {name} for label in entry.labels)
+            shown = (type(value), value) if type(value) in PLAIN else identity
+            number = description(value)
+            for label in labels:
+                prints[label].append(shown)
+                if number is not None:
+                    self._kept[label].add(number)
+            if module is None or not self._is_found_elsewhere(value, module, name, identity):
+                named[identity] = named.get(identity, _NONE) | labels
+        return named
+
+    def _is_found_elsewhere(self, value: Any, module: str, name: str, identity: int) -> bool:
+        """Return whether a global is looked at as that of another module."""
+        kind = type(value)
+        if issubclass(kind, (type, FunctionType)):
+            return _is_of_another(value, module)
+        return kind not in OPAQUE and self._is_elsewhere(name, identity)
+
     def _note_kept(self, entry: Entry, found: Iterable[object]) -> None:
         """Note what is kept under the labels of `entry`, whose value refers to `found`."""
         if entry.steps < _DIRECTLY or entry.labels == ROOT:
@@ -156,38 +195,9 @@ def _fresh(
     return frozenset([label for label in labels if identity not in seen.get(label, ())])
 
 
-def _named(
-    entry: Entry,
-    prints: defaultdict[Label, list[object]],
-    kept: defaultdict[Label, set[int]],
-) -> dict[int, frozenset[Label]] | None:
-    """Return the labels of each member of a namespace by its identity, and note the members."""
-    if entry.names is None:
-        return None
-    named: dict[int, frozenset[Label]] = {}
-    module = entry.names.get("__name__") if entry.labels == ROOT else None
-    items = list(entry.names.items())
-    # Not by `id`: see `memory.identities`.
-    addresses = memory.addresses(memory.identities([value for _, value in items]))
-    for (name, value), identity in zip(items, addresses, strict=True):
-        # Imports set submodules as attributes; dunder names are Python's own.
-        if name in _PYTHONS_OWN or (type(value) is ModuleType and values.is_opaque(value)):
-            continue
-        labels = frozenset(label | {name} for label in entry.labels)
-        shown = (type(value), value) if type(value) in PLAIN else identity
-        number = description(value)
-        for label in labels:
-            prints[label].append(shown)
-            if number is not None:
-                kept[label].add(number)
-        if module is None or not _is_found_elsewhere(value, module):
-            named[identity] = named.get(identity, _NONE) | labels
-    return named
-
-
-def _is_found_elsewhere(value: Any, module: str) -> bool:
-    """Return whether `value` is a class or function of another module, and looked at there."""
-    if not issubclass(type(value), (type, FunctionType)) or value.__module__ == module:
+def _is_of_another(value: Any, module: str) -> bool:
+    """Return whether `value`, a class or function, is of another module, and looked at there."""
+    if value.__module__ == module:
         return False
     home = sys.modules.get(value.__module__)
     # What a decorator of another module returned cannot be found there.

@@ -3,7 +3,8 @@
 A later test that uses it did not run the code that made it. So after each test all that can be
 reached from the project's modules and from wide fixtures is compared with what it was: at once
 what has not changed until now, module by module the rest. A test module that nobody imports rests
-while other tests run. Nothing but values that never change is kept alive.
+while other tests run, until it changes meanwhile. Nothing but values that never change is kept
+alive.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from paceline.impact.modules import Modules, file_in, key_of, name_in
 from paceline.impact.reach import Explorer
 from paceline.impact.reached import Change, Label, Level, Look, together
 from paceline.impact.roots import Parts, of_fixture, of_module, parts
+from paceline.impact.sharing import Sharing
 from paceline.impact.ways import Entry
 
 #: Larger modules are looked at in parts, so that a change of one does not cost a look at all; of
@@ -30,17 +32,27 @@ _LARGEST = 500
 _SMALL = 50
 _A_FEW_TIMES = 3
 
-#: A root that has changed so often is compared by itself from then on.
+#: A root that has changed so often is compared by itself, until so many comparisons after it last
+#: did: what changes has all looked at that is compared with it.
 _OFTEN = 5
+_A_WHILE = 64
+
+#: So many modules are compared together: one comparison of all that is quiet in them takes much
+#: less time than many small ones, and what changes has all looked at that are in it.
+_TOGETHER = 8
 
 #: So many new modules are compared one by one, and for so many comparisons.
 _MANY = 8
 
-#: After so many comparisons foreign modules are compared.
+#: After so many comparisons foreign modules are compared, and those that rest; at first more often.
 _NOW_AND_THEN = 16
 
 #: What nothing is like.
 _NEVER: Final = [Level(b"nothing")]
+
+
+#: The keys of modules that are compared together.
+Group = tuple[str, ...]
 
 
 class Late(NamedTuple):
@@ -81,13 +93,16 @@ class State:
 
     def __init__(self, counts: Callable[[str], bool]) -> None:
         self._looks: dict[str, Look] = {}
-        #: How modules are compared: most together, by its key each that rests or has just come.
-        self._orders: dict[str, _Order] = {}
+        #: How modules are compared: some together, by itself each that rests or has just come.
+        self._orders: dict[Group, _Order] = {}
+        self._groups: list[Group] | None = None
         self._young: set[str] = set()
         self._grown_up = sys.maxsize
-        #: How often each root has changed.
+        #: How often each root has changed, and how many comparisons there were when it last did.
         self._changes: Counter[str] = Counter()
-        self._explorer = Explorer(counts)
+        self._changed: dict[str, int] = {}
+        self._sharing = Sharing()
+        self._explorer = Explorer(counts, self._sharing.is_elsewhere)
         self._modules = Modules(counts)
         #: The modules at the last comparison.
         self._compared: dict[str, ModuleType] = {}
@@ -104,7 +119,9 @@ class State:
         self._awake: set[str] = set()
         self._process = surroundings.read()
         self._foreign = Foreign()
-        self._foreign_compared = -_NOW_AND_THEN
+        #: How many comparisons there were when all foreign modules were compared, and when those.
+        self._foreign_compared = -1
+        self._restless_compared = 0
 
     def add(self, module: ModuleType) -> None:
         """Take the state of `module`, just imported, as its first; of one made anew as changed."""
@@ -113,14 +130,14 @@ class State:
         if key in self._parts:
             self._lose_homes({module.__name__})
         else:
-            self._keep(key, self._explorer.look(of_module(module)))
+            self._look(key, of_module(module))
             self._divide(key, module)
 
     def add_fixture(self, name: str, value: Any) -> None:
         """Watch what a fixture that outlives its test has returned."""
         self.drop_fixture(name)
         self._fixtures[name] = [value]
-        self._keep(f"\0{name}", self._explorer.look(of_fixture(name, self._fixtures[name])))
+        self._look(f"\0{name}", of_fixture(name, self._fixtures[name]))
 
     def add_namespaces(self, name: str, namespaces: Mapping[str, Mapping[Any, Any]]) -> None:
         """Watch what tests set in `namespaces` of a thing that is not the project's, by owner."""
@@ -137,38 +154,70 @@ class State:
             self._resting[key] = self._comparisons
             self._whose[key] = (name_in(key), file_in(key))
             self._young.discard(key)
-            self._orders.clear()
+            self._groups = None
+            self._let_others_look(key)
+
+    def _let_others_look(self, key: str) -> None:
+        """Have others look at what they had left to a module that rests now."""
+        names = self._sharing.give_up([name for name in self._looks if _module_of(name) == key])
+        keys = {_module_of(name) for name in names}
+        modules = {key: module for key, module in self._compared.items() if key in keys}
+        for name, root in self._roots(modules).items():
+            if name in names:
+                self._look(name, root)
+                self._arrange_anew(name)
 
     def wake(self, files: Set[str] | None = None, asked: Set[str] = frozenset()) -> list[Late]:
         """Compare the modules that rest if one of `files` is theirs, or `asked` has their name.
 
-        With no `files` all are. Return what changed in them while they rested; what will have
-        changed from now on the next call of `changed` tells.
+        With no `files` all are, and now and then. Return what changed in them while they rested;
+        what will have changed from now on the next call of `changed` tells.
         """
         lenders = self._lending.lenders()
         woken = {
             key
             for key, (name, file) in self._whose.items()
-            if files is None or file in files or name in asked or name in lenders
+            if files is None
+            or file in files
+            or name in asked
+            or name in lenders
+            or self._is_due(self._resting[key])
         }
         woken -= self._awake
         self._awake |= woken
-        found = self._compare_foreign(at_once=files is None)
+        found = self._compare_foreign(
+            all_of_them=files is None or self._is_due(self._foreign_compared)
+        )
+        modules = self._modules.present()
         for key in sorted(woken):
-            if self._resting[key] == self._comparisons:
+            since = self._resting[key]
+            if since == self._comparisons or key not in modules:
                 continue
-            modules = self._modules.present()
-            changes = dict(self._compare_modules(modules, key)) if key in modules else {}
-            if changes:
-                found.append(Late(self._resting[key], changes.keys()))
+            if changes := dict(self._compare_modules(modules, (key,))):
+                found.append(Late(since, changes.keys()))
+                self._rest_no_more(key)
         return found
 
-    def _compare_foreign(self, *, at_once: bool) -> list[Late]:
-        if not at_once and self._comparisons - self._foreign_compared < _NOW_AND_THEN:
-            return []
-        since, self._foreign_compared = self._foreign_compared, self._comparisons
-        changed = self._foreign.changed(self._modules.present())
-        return [Late(max(since, 0), changed)] if changed else []
+    def _is_due(self, compared: int) -> bool:
+        """Return whether what was `compared` then, and is now and then, is compared now."""
+        return self._comparisons - compared >= min(max(compared, 1), _NOW_AND_THEN)
+
+    def _rest_no_more(self, key: str) -> None:
+        """Compare a module each time that changed while it rested: it is not by itself."""
+        del self._resting[key], self._whose[key]
+        self._awake.discard(key)
+        self._groups = None
+
+    def _compare_foreign(self, *, all_of_them: bool) -> list[Late]:
+        now = self._comparisons
+        again = self._foreign.changed_again()
+        found = [Late(self._restless_compared, again)] if again else []
+        self._restless_compared = now
+        if all_of_them:
+            since, self._foreign_compared = max(self._foreign_compared, 0), now
+            if changed := self._foreign.changed(self._modules.present()):
+                found.append(Late(since, changed))
+        return found
 
     def changed(self) -> dict[Label, Change]:
         """Return what changed since the last call, and how.
@@ -186,15 +235,16 @@ class State:
         if self._grown_up <= self._comparisons or len(self._young) > _MANY:
             self._grown_up = sys.maxsize
             self._young.clear()
-            self._orders.clear()
-        _note(found, self._compare_modules(modules))
+            self._groups = None
+        for group in self._grouped(modules):
+            _note(found, self._compare_modules(modules, group))
         for key in self._young:
-            _note(found, self._compare_modules(modules, key))
+            _note(found, self._compare_modules(modules, (key,)))
         fixtures = {f"\0{name}": of_fixture(name, root) for name, root in self._fixtures.items()}
         _note(found, self._compare_all(fixtures))
         self._comparisons += 1
         for key in self._awake & modules.keys():
-            _note(found, self._compare_modules(modules, key))
+            _note(found, self._compare_modules(modules, (key,)))
             self._resting[key] = self._comparisons
         self._awake.clear()
         return found
@@ -209,43 +259,70 @@ class State:
         self._grown_up = self._comparisons + _MANY
         if any(modules.get(key) is not module for key, module in before.items()):
             self._grown_up = 0
+            self._orders.clear()
+
+    def _grouped(self, modules: Mapping[str, ModuleType]) -> list[Group]:
+        """Return the modules that are compared each time, in groups."""
+        if self._groups is None:
+            keys = [key for key in modules if key not in self._resting and key not in self._young]
+            starts = range(0, len(keys), _TOGETHER)
+            self._groups = [tuple(keys[start : start + _TOGETHER]) for start in starts]
+            kept = {*self._groups, *((key,) for key in modules)}
+            self._orders = {group: one for group, one in self._orders.items() if group in kept}
+        return self._groups
 
     def _compare_modules(
-        self, modules: Mapping[str, ModuleType], alone: str = ""
+        self, modules: Mapping[str, ModuleType], group: Group
     ) -> Iterator[tuple[Label, Change]]:
-        """Yield what changed in the one module of that key, or in those that are together."""
-        order = self._orders.get(alone)
-        # One comparison of all that is quiet: many small ones would cost several times as much.
+        """Yield what changed in the modules of these keys."""
+        order = self._orders.get(group)
+        compared = {key: modules[key] for key in group if key in modules}
         if order is not None and order.is_quiet():
             for name, module, divided, number in order.restless:
                 root = of_module(module) if divided is None else divided.entry(module, number)
                 yield from self._compare(name, root)
-            return
-        compared = {
-            key: module
-            for key, module in modules.items()
-            if (key == alone if alone else key not in self._resting and key not in self._young)
-        }
-        yield from self._compare_all(self._roots(compared))
-        for key, module in compared.items():
-            if key not in self._parts:
-                self._divide(key, module)
-            elif self._parts[key] is None and self._changes[key] == _A_FEW_TIMES:
-                self._divide(key, module, _SMALL)
-        self._orders[alone] = self._arrange(compared)
+            if all(self._is_restless(name) for name, *_ in order.restless):
+                return
+        else:
+            yield from self._compare_all(self._roots(compared))
+            for key, module in compared.items():
+                if key not in self._parts:
+                    self._divide(key, module)
+                elif self._parts[key] is None and self._changes[key] == _A_FEW_TIMES:
+                    self._divide(key, module, _SMALL)
+        self._orders[group] = self._arrange(compared)
 
     def _lose_homes(self, modules: Set[str]) -> None:
         """Have those looked at anew, as if changed, that counted on modules which are gone now."""
-        for name, look in self._looks.items():
-            if any(home in modules for home, _ in look.borrowed):
-                self._looks[name] = replace(look, levels=_NEVER, _pickers=[])
-                self._orders.clear()
+        borrowing = {
+            name
+            for name, look in self._looks.items()
+            if any(home in modules for home, _ in look.borrowed)
+        }
+        gone = {name for name in self._looks if name_in(name) in modules}
+        self._lose(borrowing | gone | self._sharing.give_up(gone))
 
-    def _keep(self, name: str, look: Look) -> None:
-        known = self._looks.get(name)
-        if (known.borrowed if known else {}) != look.borrowed:
+    def _lose(self, names: Iterable[str]) -> None:
+        """Have these roots looked at anew, as if changed."""
+        for name in names:
+            self._looks[name] = replace(self._looks[name], levels=_NEVER, _pickers=[])
+            self._arrange_anew(name)
+
+    def _arrange_anew(self, name: str) -> None:
+        """Forget in which order the root of that name is compared, as it is looked at otherwise."""
+        for group in [group for group in self._orders if _module_of(name) in group]:
+            del self._orders[group]
+
+    def _look(self, name: str, root: Entry, known: Look | None = None) -> Look:
+        """Look at a root, and keep what was found."""
+        self._sharing.begin(name, may_own=_module_of(name) not in self._resting)
+        look = self._explorer.look(root, known)
+        self._lose(self._sharing.end())
+        before = self._looks.get(name)
+        if (before.borrowed if before else {}) != look.borrowed:
             self._lending.forget()
         self._looks[name] = look
+        return look
 
     def _compare_all(self, roots: Mapping[str, Entry]) -> Iterator[tuple[Label, Change]]:
         for name, root in roots.items():
@@ -256,11 +333,11 @@ class State:
         known = self._looks.get(name)
         if known is not None and known.still_holds([root.value]):
             return ()
-        now = self._explorer.look(root, known)
-        self._keep(name, now)
+        now = self._look(name, root, known)
         if known is None:
             return ()
         self._changes[name] += 1
+        self._changed[name] = self._comparisons
         return self._lending.spread(name_in(name), _differing(known, now))
 
     def _arrange(self, modules: Mapping[str, ModuleType]) -> _Order:
@@ -273,7 +350,7 @@ class State:
             values = [module.__dict__] if divided is None else divided.values(module)
             places: list[tuple[int, int]] = []
             for number, (name, value) in enumerate(zip(of_parts, values, strict=True)):
-                if self._changes[name] >= _OFTEN:
+                if self._is_restless(name):
                     order.restless.append((name, module, divided, number))
                 else:
                     places.append((len(names), number))
@@ -284,6 +361,10 @@ class State:
         order.quiet = together([self._looks[name] for name in names])
         return order
 
+    def _is_restless(self, name: str) -> bool:
+        since = self._comparisons - self._changed.get(name, 0)
+        return self._changes[name] >= _OFTEN and since <= _A_WHILE
+
     def _divide(self, key: str, module: ModuleType, largest: int = _LARGEST) -> None:
         """Replace the look at a large module, just taken, by looks at parts of it."""
         whole = self._looks[key]
@@ -292,9 +373,10 @@ class State:
             return
         del self._looks[key]
         self._lending.forget()
+        self._sharing.give_up([key])  # the parts have the same
         found = self._parts[key] = parts(whole, list(module.__dict__), largest)
         for name, root in zip(found.names(key), found.entries(module), strict=True):
-            self._keep(name, self._explorer.look(root))
+            self._look(name, root)
 
     def _roots(self, modules: Mapping[str, ModuleType]) -> dict[str, Entry]:
         """Return where to begin, by name: the modules or their parts."""
@@ -310,6 +392,11 @@ class State:
     def _changes_of_process(self) -> dict[Label, Change]:
         before, self._process = self._process, surroundings.read()
         return {} if before == self._process else surroundings.changes(before, self._process)
+
+
+def _module_of(name: str) -> str:
+    """Return the key of the module that a root is, or is a part of."""
+    return name.partition("\0")[0]
 
 
 def _note(found: dict[Label, Change], changes: Iterable[tuple[Label, Change]]) -> None:

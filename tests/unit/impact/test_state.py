@@ -430,15 +430,84 @@ def resting(state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mo
     return found
 
 
+def compare(state: State, times: int) -> None:
+    """Compare as after so many tests of another file, which leave nothing."""
+    for _ in range(times):
+        assert state.wake({"another.py"}) == []
+        assert state.changed() == {}
+
+
 def test_a_module_that_rests_is_not_compared(resting: ModuleType, state: State) -> None:
     """What changes in it is told only when it is woken, as of all since its last comparison."""
+    compare(state, 14)
     resting.seen.append(1)
-    assert state.changed() == {}
-    assert state.wake({"another.py"}) == []
-    assert state.changed() == {}
+    compare(state, 3)
     ((since, labels),) = state.wake({str(resting.__file__)})
-    assert (since, labels) == (1, {frozenset(("seen",))})
+    assert (since, labels) == (15, {frozenset(("seen",))})
     assert state.changed() == {}
+
+
+def test_what_changes_while_it_rests_is_told_after_some_tests(
+    resting: ModuleType, state: State
+) -> None:
+    """Any test since the last comparison may have done it, and from then on it rests no more."""
+    compare(state, 40)
+    resting.seen.append(1)
+    found = []
+    for _ in range(16):
+        found += state.wake(set())
+        assert state.changed() == {}
+    ((since, labels),) = found
+    assert labels == {frozenset(("seen",))}
+    assert 40 - 16 < since <= 42
+    resting.seen.append(2)
+    assert names(state) == {"seen"}
+
+
+SHARING = "from kept_state import single, found\nalias = single\n"
+
+
+@pytest.fixture
+def sharing(
+    module: ModuleType, state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> ModuleType:
+    """Return a module that has globals of `module` by the same names, and by another."""
+    state.changed()
+    found = made(tmp_path, "sharing_state", SHARING, monkeypatch)
+    assert found.single is module.single
+    state.add(found)
+    assert state.changed() == {}
+    return found
+
+
+def test_what_two_modules_have_by_one_name_is_told_by_each(
+    module: ModuleType, state: State, sharing: ModuleType
+) -> None:
+    """It is looked at once, and told by all names."""
+    module.single.other = [1]
+    assert names(state) == {"single", "other", "alias"}
+    sharing.found["key"] = 1
+    assert names(state) == {"found"}
+    assert state.changed() == {}
+
+
+@pytest.mark.parametrize("way", ["replaced", "gone", "rests"])
+def test_what_one_module_has_no_longer_is_told_by_the_other(
+    module: ModuleType, state: State, sharing: ModuleType, way: str
+) -> None:
+    """The one that had it has something else, is gone, or is not compared any more."""
+    if way == "replaced":
+        module.found = {}
+        assert names(state) == {"found"}
+    elif way == "gone":
+        del sys.modules["kept_state"]
+        state.changed()
+    else:
+        state.rest(module)
+    compare(state, 2)
+    sharing.found["key"] = 1
+    assert "found" in names(state)
+    sys.modules["kept_state"] = module
 
 
 def test_a_module_that_was_woken_is_compared_at_once(resting: ModuleType, state: State) -> None:
