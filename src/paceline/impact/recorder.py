@@ -99,6 +99,13 @@ class Segment:
     #: An import that ended in an error: it did not get to all that it needs.
     failed: bool = False
 
+    def take_code(self, other: Segment) -> None:
+        """Take over what code `other` ran."""
+        for mine, theirs in ((self.code, other.code), (self.early, other.early)):
+            for path, seen in theirs.items():
+                mine[path] = mine.get(path, frozenset()) | seen
+            theirs.clear()
+
 
 class Recorder:
     """The segments of this process.

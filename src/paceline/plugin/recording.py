@@ -39,6 +39,7 @@ class SegmentHooks:
         self.state = State(watch.scope.counts)
         self._collections: dict[str, Segment] = {}
         self._fixtures: dict[FixtureDef[Any], Segment] = {}
+        self._endings: list[Segment] = []
         self._tests: dict[str, Segment] = {}
         #: How many tests have begun, and by test how many had when it last did.
         self._begun = 0
@@ -77,11 +78,25 @@ class SegmentHooks:
             if segment is None or fixturedef.cached_result is None:
                 hooks._finish(fixturedef, request)
                 return
-            with hooks._recorder.inside(segment):
+            ending = hooks._ending(segment)
+            with hooks._recorder.inside(ending):
                 hooks._finish(fixturedef, request)
+            segment.take_code(ending)
             hooks.state.drop_fixture(fixturedef.argname)
 
         self._patch(execute, finish)
+
+    def _ending(self, fixture: Segment) -> Segment:
+        """Return the segment of a fixture's end, which counts for the test that ran last.
+
+        It finds what all tests until then have left. Of its code any user may be the last to run.
+        """
+        ending = Segment(Kind.FIXTURE, fixture.name, links={fixture})
+        self._endings.append(ending)
+        test = max(self.order, key=self.order.__getitem__, default=None)
+        last = self._tests[test] if test is not None else self._recorder.session
+        last.links.add(ending)
+        return ending
 
     def stop(self) -> None:
         """Give pytest its own functions back, and keep nothing: pytest keeps all plugins.
@@ -93,6 +108,7 @@ class SegmentHooks:
             known.clear()
         self._changes.clear()
         self._compared.clear()
+        self._endings.clear()
         self._numbering = Numbering(self._recorder)
         self.state = State(self._watch.scope.counts)
 
@@ -247,7 +263,8 @@ class SegmentHooks:
 
     def has_children(self) -> bool:
         """Return whether a test or a wide fixture started a process."""
-        return any(one.children for one in (*self._tests.values(), *self._fixtures.values()))
+        fixtures = (*self._fixtures.values(), *self._endings)
+        return any(one.children for one in (*self._tests.values(), *fixtures))
 
     def counts(self) -> Counts:
         """Return how far each test moved numbers on."""
