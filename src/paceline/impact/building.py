@@ -21,6 +21,7 @@ from paceline.impact.recording import RawSegment, RawTest, Recording, Traced
 from paceline.impact.records import NEVER_RUN, NeedRecord, SourceRecord
 from paceline.impact.scope import Scope
 from paceline.impact.tracer import unpack
+from paceline.impact.variables import WSGI
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,7 @@ class Builder:
                 self._fill(nodes[place], raw, one, offsets)
             tests += [(test, start + test.segment) for test in one.tests]
         self._add_named(recordings, nodes, opened)
+        self._add_served(nodes)
         for one in recordings:
             name_state(one, offsets[one.process], nodes)
             link_state(one, offsets[one.process], nodes)
@@ -184,6 +186,12 @@ class Builder:
                 known = node.kind is Kind.IMPORT and path in seen
                 if not known and not is_own_work(place, self._written):
                     self._add_need(node, Need.NAMED, place)
+
+    def _add_served(self, nodes: Iterable[Node]) -> None:
+        """Add the variables that `wsgiref` has copied, for code that may have it serve."""
+        for node in nodes:
+            if any(not WSGI.isdisjoint(names) for names in node.mentions):
+                self._add_need(node, Need.VARIABLE, inputs.ALL_VARIABLES)
 
     def _places(self, name: str, one: Recording) -> tuple[str, ...]:
         """Return the files of a module and the packages around it: importing a.b runs a as well."""

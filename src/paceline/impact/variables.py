@@ -10,6 +10,16 @@ from typing import Any
 from paceline.impact.askers import frame_above
 from paceline.impact.inputs import ALL_VARIABLES, is_set_by_tools, is_volatile
 
+#: `wsgiref.handlers` copies all variables when it is imported, as by all that imports Django, and
+#: gives them to what it serves. Code that mentions one of these may have it serve something.
+WSGI = frozenset(
+    (
+        "BaseCGIHandler", "CGIHandler", "IISCGIHandler", "LiveServerTestCase", "ServerHandler",
+        "SimpleHandler", "WSGIRequestHandler", "WSGIServer", "live_server", "make_server",
+        "os_environ", "read_environ", "setup_environ",
+    )
+)  # fmt: skip
+
 #: How code asks for one item by itself; a copy asks for all of them in one call.
 _SUBSCRIPTS = frozenset(("BINARY_SUBSCR", "BINARY_OP"))
 
@@ -33,7 +43,7 @@ class Variables:
             if isinstance(key, (str, bytes)):
                 name = os.fsdecode(key)
                 in_passing = name in self._come_to and is_volatile(name) and _goes_through()
-                if not in_passing and not is_set_by_tools(name) and self._is_asked():
+                if not in_passing and not is_set_by_tools(name) and self._counts():
                     self._note(name)
             return original(environ, key)
 
@@ -43,7 +53,7 @@ class Variables:
         """Return a method that looks at all variables."""
 
         def every(environ: Any) -> Any:
-            if self._is_asked():
+            if self._counts():
                 self._note(ALL_VARIABLES)
             return original(environ)
 
@@ -53,16 +63,32 @@ class Variables:
         """Return a method that goes through all variables."""
 
         def every(environ: Any) -> Any:
-            if self._is_asked():
+            if self._counts():
                 self._note(ALL_VARIABLES)
             return self._coming_to(original(environ))
 
         return every
 
+    def _counts(self) -> bool:
+        """Return whether a method was called by code that counts."""
+        return self._is_asked() and not _is_copying_for_wsgi()
+
     def _coming_to(self, names: Iterator[str]) -> Iterator[str]:
         for name in names:
             self._come_to.add(name)
             yield name
+
+
+def _is_copying_for_wsgi() -> bool:
+    """Return whether `wsgiref` makes its copy of all variables: a few calls above ours."""
+    frame = frame_above(3)
+    for _ in range(3):
+        if frame is None:
+            return False
+        if frame.f_code.co_name == "read_environ":
+            return frame.f_globals.get("__name__") == "wsgiref.handlers"
+        frame = frame.f_back
+    return False
 
 
 def _goes_through() -> bool:

@@ -11,6 +11,7 @@ import linecache
 import os
 import pathlib
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,9 @@ from paceline.impact.variables import Variables
 
 #: A test may put something else in their place.
 _folder, _is_absolute, _joined, _normal = os.getcwd, os.path.isabs, os.path.join, os.path.normpath
+
+#: What other programs put there is chance.
+_TEMPORARY: Final = os.path.abspath(tempfile.gettempdir())
 
 _WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
@@ -251,7 +255,7 @@ class Watch:
         if isinstance(given, int):
             given = self._opened(given)
         path = self._path("." if given is None or given == "" else given)
-        if path is None or not self.scope.counts(path):
+        if path is None or not self.scope.counts(path) or path == _TEMPORARY:
             return None
         frame = frame_above(4)
         if frame is None or frame.f_code.co_filename.startswith("<frozen importlib"):

@@ -57,3 +57,17 @@ def test_what_is_asked_for(environ: Any, noted: list[str], code: str, expected: 
     """A variable of the shell counts by name, and not where a copy takes it along."""
     eval(code, {"environ": environ})
     assert set(noted) == expected
+
+
+def test_what_wsgi_handlers_copy_at_import_counts_for_nobody(
+    environ: Any, noted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who imports them gets at none of it; a function of that name elsewhere counts."""
+    from wsgiref import handlers
+
+    monkeypatch.setattr(os, "environ", environ)
+    handlers.read_environ()
+    assert noted == []
+    exec("def read_environ(environ):\n    return dict(environ)", scope := {"__name__": "app"})
+    scope["read_environ"](environ)
+    assert set(noted) == {"*", "APP_MODE"}
