@@ -43,7 +43,8 @@ class Variables:
             if isinstance(key, (str, bytes)):
                 name = os.fsdecode(key)
                 in_passing = name in self._come_to and is_volatile(name) and _goes_through()
-                if not in_passing and not is_set_by_tools(name) and self._counts():
+                counts = not in_passing and not is_set_by_tools(name) and self._is_asked()
+                if counts and not _is_copying_for_wsgi():
                     self._note(name)
             return original(environ, key)
 
@@ -53,7 +54,7 @@ class Variables:
         """Return a method that looks at all variables."""
 
         def every(environ: Any) -> Any:
-            if self._counts():
+            if self._is_asked() and not _is_copying_for_wsgi():
                 self._note(ALL_VARIABLES)
             return original(environ)
 
@@ -63,15 +64,11 @@ class Variables:
         """Return a method that goes through all variables."""
 
         def every(environ: Any) -> Any:
-            if self._counts():
+            if self._is_asked() and not _is_copying_for_wsgi():
                 self._note(ALL_VARIABLES)
             return self._coming_to(original(environ))
 
         return every
-
-    def _counts(self) -> bool:
-        """Return whether a method was called by code that counts."""
-        return self._is_asked() and not _is_copying_for_wsgi()
 
     def _coming_to(self, names: Iterator[str]) -> Iterator[str]:
         for name in names:

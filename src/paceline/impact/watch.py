@@ -255,7 +255,9 @@ class Watch:
         if isinstance(given, int):
             given = self._opened(given)
         path = self._path("." if given is None or given == "" else given)
-        if path is None or not self.scope.counts(path) or path == _TEMPORARY:
+        if path is None or not self.scope.counts(path):
+            return None
+        if path == _TEMPORARY and not self.scope.holds(path):
             return None
         frame = frame_above(4)
         if frame is None or frame.f_code.co_filename.startswith("<frozen importlib"):
