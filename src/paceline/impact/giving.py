@@ -8,6 +8,7 @@ that may run it.
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 
@@ -68,18 +69,22 @@ def link_state(one: Recording, start: int, nodes: list[Node]) -> None:
     modules = _link_to_modules(range(start, start + len(one.segments)), nodes)
     #: What code that was left behind mentions: whoever uses that state may run it.
     left: set[str] = set()
-    changes = sorted(one.changes, key=lambda change: change.order)
-    imported: defaultdict[int, list[int]] = defaultdict(list)
-    for number, count in one.imports.items():
-        imported[min(count, len(changes) - 1)].append(start + number)
-    position = 0
-    for test in sorted(one.tests, key=lambda test: test.order):
-        while position < len(changes) and changes[position].order < test.order:
-            change = changes[position]
+    changes = sorted(one.changes, key=lambda change: change.order)[::-1]
+    imports = sorted((order, start + place) for place, order in one.imports.items())[::-1]
+
+    def go_on(order: int) -> None:
+        """Add the state, and link the imports, that come before `order`."""
+        while changes and changes[-1].order < order:
+            change = changes.pop()
+            _link_imports(imports, change.order, nodes, latest)
             latest.add(change, start + change.segment, nodes)
-            left |= _generated(reachable([start + change.segment], segments, by_path), segments)
-            _link_imports(imported[position], nodes, latest)
-            position += 1
+            left.update(
+                _generated(reachable([start + change.segment], segments, by_path), segments)
+            )
+        _link_imports(imports, order, nodes, latest)
+
+    for test in sorted(one.tests, key=lambda test: test.order):
+        go_on(test.order)
         place = start + test.segment
         reached = reachable([place], segments, by_path)
         names = _mentioned(place, segments)
@@ -93,6 +98,7 @@ def link_state(one: Recording, start: int, nodes: list[Node]) -> None:
         if _SUBCLASSES in names:
             nodes[place].imports |= modules
         nodes[place].links |= latest.of(names)
+    go_on(sys.maxsize)
 
 
 class Latest:
@@ -127,12 +133,16 @@ class Latest:
         places.update(dict.fromkeys(names, len(nodes) - 1))
 
 
-def _link_imports(places: Iterable[int], nodes: Sequence[Node], latest: Latest) -> None:
+def _link_imports(
+    imports: list[tuple[int, int]], before: int, nodes: Sequence[Node], latest: Latest
+) -> None:
     """Link imports to the state that they found, as a cache that an earlier one had filled.
 
     What an import finds that ran in the same test or file is known only when that has ended.
+    `imports` are orders and places, the last one first; those of an order `before` that are taken.
     """
-    for place in places:
+    while imports and imports[-1][0] < before:
+        _, place = imports.pop()
         nodes[place].links |= latest.of(frozenset().union(*nodes[place].mentions))
 
 

@@ -53,7 +53,7 @@ class RawTest:
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """State that the segment changed and left behind, before test number `order + 1`.
+    """State that the segment changed and left behind: all of a later `order` may find it.
 
     Each of `labels` names a global, or a global and its attribute, or a fixture: code that mentions
     one of the names may use that state. `counts` has by how much each was moved on if it is a
@@ -78,7 +78,7 @@ class Recording:
     modules: Mapping[str, str]
     tests: tuple[RawTest, ...] = ()
     changes: tuple[StateChange, ...] = ()
-    #: For each import by the number of its segment: how many changes of state came before it ended.
+    #: The place of each import, by the number of its segment.
     imports: Mapping[int, int] = field(default_factory=dict)
     collected: tuple[str, ...] = ()
     #: Ids of files, folders and classes that were looked into for tests.
@@ -115,7 +115,7 @@ def from_json(data: Any) -> Recording:
             )
             for entry in data["changes"]
         ),
-        imports={int(number): count for number, count in data["imports"].items()},
+        imports={int(number): order for number, order in data["imports"].items()},
         collected=tuple(data["collected"]),
         collectors=tuple(data["collectors"]),
         written=data["written"],
@@ -148,24 +148,6 @@ def _segment(entry: Any) -> RawSegment:
         generated=tuple(entry["generated"]),
         failed=entry["failed"],
     )
-
-
-def in_order(
-    changes: Sequence[StateChange], imports: Mapping[int, int]
-) -> tuple[tuple[StateChange, ...], dict[int, int]]:
-    """Sort changes of state by the test they came after; return them and the new counts.
-
-    Some are found late, and noted after others that came later. `imports` has by segment how many
-    of `changes` were noted before an import ended: as many of the sorted ones are returned as
-    hold all of these.
-    """
-    places = sorted(range(len(changes)), key=lambda place: changes[place].order)
-    ends = [0]
-    for end in sorted(range(len(changes)), key=places.__getitem__):
-        ends.append(max(ends[-1], end + 1))
-    return tuple(changes[place] for place in places), {
-        segment: ends[count] for segment, count in imports.items()
-    }
 
 
 class Numbering:
@@ -203,19 +185,18 @@ class Numbering:
             path: sorted(map(self.number, segments))
             for path, segments in self._recorder.written.items()
         }
-        numbered = {self.number(segment): count for segment, count in (imports or {}).items()}
+        numbered = {self.number(segment): order for segment, order in (imports or {}).items()}
         for segment in self._order:  # which grows meanwhile: links come after a number was given
             for linked in segment.links:
                 self.number(linked)
-        ordered, counts = in_order(changes, numbered)
         return Recording(
             process,
             tuple(self._raw(segment) for segment in self._order),
             dict(self._recorder.values),
             {name: segment.name for name, segment in self._recorder.by_name.items()},
             tuple(tests),
-            ordered,
-            counts,
+            tuple(sorted(changes, key=lambda change: change.order)),
+            numbered,
             tuple(collected),
             tuple(collectors),
             written,

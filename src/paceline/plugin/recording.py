@@ -41,13 +41,12 @@ class SegmentHooks:
         self._fixtures: dict[FixtureDef[Any], Segment] = {}
         self._endings: list[Segment] = []
         self._tests: dict[str, Segment] = {}
-        #: How many tests have begun, and by test how many had when it last did.
-        self._begun = 0
+        #: The moment each test last began, as `_moment` tells it.
         self.order: dict[str, int] = {}
         self._phases: dict[str, dict[str, set[str]]] = {}
         self._seconds: dict[str, float] = {}
         self._changes: list[tuple[int, Segment, Labels, tuple[int, ...], Added]] = []
-        #: What each comparison of state was made after.
+        #: What each comparison of state was made after, and its moment.
         self._compared: list[tuple[int, Segment]] = []
         self._imports: dict[Segment, int] = {}
         self._numbering = Numbering(watch.recorder)
@@ -122,7 +121,7 @@ class SegmentHooks:
 
         They were imported before this plugin came, and what is collected may change it.
         """
-        self._compared.append((0, self._recorder.session))
+        self._compared.append((self._moment, self._recorder.session))
         with self._watch.aside(), self._tracer.aside():
             self.state.changed()
 
@@ -157,11 +156,16 @@ class SegmentHooks:
         self.state.add_namespaces("config", of_config)
         self.state.add_namespaces("session", {"": vars(session)})
 
+    @property
+    def _moment(self) -> int:
+        """The number of the comparison that comes next: what runs until then is one stretch."""
+        return len(self._compared) + 1
+
     def imported(self, module: ModuleType) -> None:
         """Take note of a project module whose import has ended."""
         segment = self._recorder.by_name.get(module.__name__)
         if segment is not None:
-            self._imports[segment] = len(self._changes)
+            self._imports[segment] = self._moment
         with self._tracer.aside():
             self.state.add(module)
 
@@ -178,8 +182,7 @@ class SegmentHooks:
             segment = self._tests[item.nodeid] = Segment(Kind.TEST, item.nodeid)
         if hasattr(item, "dtest"):  # the examples in a docstring
             segment.generated.add("__doc__")
-        self._begun += 1
-        self.order[item.nodeid] = self._begun
+        self.order[item.nodeid] = self._moment
         files = {str(getattr(getattr(item, "module", None), "__file__", None))}
         with self._watch.aside(), self._tracer.aside():
             self._link(segment, item)
@@ -187,7 +190,7 @@ class SegmentHooks:
         with self._recorder.inside(segment):
             result = yield
         self._note_state(segment, files)
-        if self._begun == 1:
+        if len(self.order) == 1:
             self._let_rest(item.session.items)
         return result
 
@@ -225,7 +228,8 @@ class SegmentHooks:
                     self.state.rest(module)
 
     def _note_state(self, segment: Segment, files: Set[str] = frozenset()) -> None:
-        self._compared.append((self._begun, segment))
+        moment = self._moment
+        self._compared.append((moment, segment))
         with self._watch.aside(), self._tracer.aside():
             used = {*files, *segment.code, *segment.early}
             self._note_late(self.state.wake(used, self._recorder.asked))
@@ -238,17 +242,17 @@ class SegmentHooks:
             )
         if found:
             labels, counts, added = zip(*found, strict=True)
-            self._changes.append((self._begun, segment, labels, counts, added))
+            self._changes.append((moment, segment, labels, counts, added))
         for library, name in self._watch.libraries.take_shown():
-            self._changes.append((self._begun, library, ((name,),), (0,), ((),)))
+            self._changes.append((moment, library, ((name,),), (0,), ((),)))
 
     def _note_late(self, found: Iterable[Late]) -> None:
         """Note what changed in modules that rested as a change of all who ran meanwhile."""
         for since, changed in found:
             labels = tuple(sorted(tuple(sorted(label)) for label in changed))
-            for order, segment in self._compared[since:]:
+            for moment, segment in self._compared[since:]:
                 nothing = ((),) * len(labels)
-                self._changes.append((order, segment, labels, (0,) * len(labels), nothing))
+                self._changes.append((moment, segment, labels, (0,) * len(labels), nothing))
 
     def changes(self) -> Iterator[tuple[str, Labels, tuple[int, ...], Added]]:
         """Yield what state was changed: by which segment, how far it counted, what was added."""
@@ -331,8 +335,8 @@ class SegmentHooks:
             tests += self._unknown_tests()
         self._note_late(self.state.wake())
         changes = [
-            StateChange(order, self._numbering.number(segment), labels, counts, added)
-            for order, segment, labels, counts, added in self._changes
+            StateChange(moment, self._numbering.number(segment), labels, counts, added)
+            for moment, segment, labels, counts, added in self._changes
         ]
         return self._numbering.recording(
             os.getpid(),
