@@ -99,12 +99,17 @@ class Segment:
     #: An import that ended in an error: it did not get to all that it needs.
     failed: bool = False
 
-    def take_code(self, other: Segment) -> None:
-        """Take over what code `other` ran."""
+    def take_over(self, other: Segment) -> None:
+        """Take over what `other` ran and needs, but for its links."""
         for mine, theirs in ((self.code, other.code), (self.early, other.early)):
             for path, seen in theirs.items():
                 mine[path] = mine.get(path, frozenset()) | seen
-            theirs.clear()
+        self.needs |= other.needs
+        self.generated |= other.generated
+        self.modules |= other.modules
+        self.missing |= other.missing
+        self.children |= other.children
+        self.unseen |= other.unseen
 
 
 class Recorder:

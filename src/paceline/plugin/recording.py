@@ -39,7 +39,6 @@ class SegmentHooks:
         self.state = State(watch.scope.counts)
         self._collections: dict[str, Segment] = {}
         self._fixtures: dict[FixtureDef[Any], Segment] = {}
-        self._endings: list[Segment] = []
         self._tests: dict[str, Segment] = {}
         #: The moment each test last began, as `_moment` tells it.
         self.order: dict[str, int] = {}
@@ -80,18 +79,17 @@ class SegmentHooks:
             ending = hooks._ending(segment)
             with hooks._recorder.inside(ending):
                 hooks._finish(fixturedef, request)
-            segment.take_code(ending)
+            segment.take_over(ending)
             hooks.state.drop_fixture(fixturedef.argname)
 
         self._patch(execute, finish)
 
     def _ending(self, fixture: Segment) -> Segment:
-        """Return the segment of a fixture's end, which counts for the test that ran last.
+        """Return the segment of a fixture's end, of which the links count for the test run last.
 
-        It finds what all tests until then have left. Of its code any user may be the last to run.
+        It finds what all tests until then have left. Else any user may be the last to run.
         """
         ending = Segment(Kind.FIXTURE, fixture.name, links={fixture})
-        self._endings.append(ending)
         test = max(self.order, key=self.order.__getitem__, default=None)
         last = self._tests[test] if test is not None else self._recorder.session
         last.links.add(ending)
@@ -107,7 +105,6 @@ class SegmentHooks:
             known.clear()
         self._changes.clear()
         self._compared.clear()
-        self._endings.clear()
         self._numbering = Numbering(self._recorder)
         self.state = State(self._watch.scope.counts)
 
@@ -267,8 +264,7 @@ class SegmentHooks:
 
     def has_children(self) -> bool:
         """Return whether a test or a wide fixture started a process."""
-        fixtures = (*self._fixtures.values(), *self._endings)
-        return any(one.children for one in (*self._tests.values(), *fixtures))
+        return any(one.children for one in (*self._tests.values(), *self._fixtures.values()))
 
     def counts(self) -> Counts:
         """Return how far each test moved numbers on."""
