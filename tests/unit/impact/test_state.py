@@ -497,7 +497,7 @@ def test_what_one_module_has_no_longer_is_told_by_the_other(
 ) -> None:
     """The one that had it has something else, is gone, or is not compared any more."""
     if way == "replaced":
-        module.found = {}
+        vars(module)["found"] = {}
         assert names(state) == {"found"}
     elif way == "gone":
         del sys.modules["kept_state"]

@@ -68,6 +68,7 @@ def test_what_wsgi_handlers_copy_at_import_counts_for_nobody(
     monkeypatch.setattr(os, "environ", environ)
     handlers.read_environ()
     assert noted == []
-    exec("def read_environ(environ):\n    return dict(environ)", scope := {"__name__": "app"})
+    scope: dict[str, Any] = {"__name__": "app"}
+    exec("def read_environ(environ):\n    return dict(environ)", scope)
     scope["read_environ"](environ)
     assert set(noted) == {"*", "APP_MODE"}
