@@ -78,7 +78,7 @@ class Recording:
     modules: Mapping[str, str]
     tests: tuple[RawTest, ...] = ()
     changes: tuple[StateChange, ...] = ()
-    #: The place of each import, by the number of its segment.
+    #: The order of each import, by the number of its segment: it may find changes up to that one.
     imports: Mapping[int, int] = field(default_factory=dict)
     collected: tuple[str, ...] = ()
     #: Ids of files, folders and classes that were looked into for tests.

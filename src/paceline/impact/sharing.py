@@ -25,7 +25,7 @@ class Sharing:
         self._before: set[_Global] = set()
 
     def begin(self, root: str, *, may_own: bool) -> None:
-        """Begin a look at `root`, which one that is not compared each time `may_own` nothing of."""
+        """Begin a look at `root`; it `may_own` something only if it is compared each time."""
         self._root, self._may_own = root, may_own
         self._before = self._owned.pop(root, set())
         self._left.pop(root, None)

@@ -50,7 +50,6 @@ _NOW_AND_THEN = 16
 #: What nothing is like.
 _NEVER: Final = [Level(b"nothing")]
 
-
 #: The keys of modules that are compared together.
 Group = tuple[str, ...]
 
@@ -293,7 +292,10 @@ class State:
         self._orders[group] = self._arrange(compared)
 
     def _lose_homes(self, modules: Set[str]) -> None:
-        """Have those looked at anew, as if changed, that counted on modules which are gone now."""
+        """Have those looked at anew, as if changed, that counted on modules which are gone now.
+
+        These themselves are looked at anew if they come back.
+        """
         borrowing = {
             name
             for name, look in self._looks.items()

@@ -77,9 +77,11 @@ class SegmentHooks:
                 hooks._finish(fixturedef, request)
                 return
             ending = hooks._ending(segment)
-            with hooks._recorder.inside(ending):
-                hooks._finish(fixturedef, request)
-            segment.take_over(ending)
+            try:
+                with hooks._recorder.inside(ending):
+                    hooks._finish(fixturedef, request)
+            finally:
+                segment.take_over(ending)
             hooks.state.drop_fixture(fixturedef.argname)
 
         self._patch(execute, finish)
