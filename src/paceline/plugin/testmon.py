@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -95,7 +96,7 @@ def _digestible(original: Callable[[], Batch]) -> Callable[[], Batch]:
 
 def set_aside_damaged(root: Path) -> None:
     """Remove testmon's data if it is no database: testmon would end in an internal error."""
-    file = root / os.environ.get("TESTMON_DATAFILE", ".testmondata")
+    file = _data_file(root)
     if not file.is_file():
         return
     try:
@@ -108,6 +109,28 @@ def set_aside_damaged(root: Path) -> None:
         console.err(f"warning: {file}: damaged data of testmon is removed ({error})")
         for suffix in ("", "-journal", "-wal", "-shm"):
             file.with_name(file.name + suffix).unlink(missing_ok=True)
+
+
+def make_data(root: Path) -> None:
+    """Make testmon's data file, if there is none, so that another run sees it whole or not at all.
+
+    testmon 2.2 removes a file that has no version yet: of two first runs at once the second
+    took the data away that the first was making, and one of them ended in an internal error.
+    """
+    file = _data_file(root)
+    if file.exists():
+        return
+    database = importlib.import_module("testmon.db")
+    with tempfile.TemporaryDirectory(prefix=f"{file.name}-", dir=file.parent) as folder:
+        new = Path(folder, file.name)
+        database.DB(str(new)).con.close()
+        # One run's file stays; where there are no hard links, testmon makes it by itself.
+        with contextlib.suppress(OSError):
+            os.link(new, file)
+
+
+def _data_file(root: Path) -> Path:
+    return root / os.environ.get("TESTMON_DATAFILE", ".testmondata")
 
 
 class SharedTrace:
@@ -152,7 +175,7 @@ def share_trace(config: pytest.Config, watch: Watch, tracer: Tracer, parsing: Pa
     data = getattr(config, "testmon_data", None)
     if data is not None:
 
-        @contextmanager
+        @contextlib.contextmanager
         def aside() -> Iterator[None]:
             with watch.aside(), tracer.aside():
                 yield
@@ -190,5 +213,6 @@ def imply_testmon(config: pytest.Config) -> None:
     accept_any_encoding()
     if not is_worker(config):
         set_aside_damaged(config.rootpath)
+        make_data(config.rootpath)
     option.testmon = option.testmon_noselect = True
     option.lf = getattr(option, "lf", False)  # testmon needs it, even with -p no:cacheprovider
