@@ -1,7 +1,7 @@
 """What tests leave set in what is not the project's: `json.dumps = stand_in`, `config.mode = 1`.
 
-There are many of them and they rarely change, so they are compared only now and then: any of the
-tests that ran since may have done it. What has changed once is compared each time.
+There are many of them and they rarely change, so all are compared at once: whether anything in
+them is another object. What has changed once is compared by itself.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NEVER_THERE: Final = object()
 class _Compared:
     """A module with its namespace and those of its classes, and what was found there.
 
-    `given` are attributes that do not count, `restless` tells whether any has changed.
+    `given` are attributes that do not count, `restless` tells whether anything was ever replaced.
     """
 
     name: str
@@ -45,15 +45,14 @@ class _Compared:
         now = identities(get_referents(*(namespace for _, namespace in self.namespaces)))
         if now == self.identities:
             return set()
-        begun, before, found = self.identities is not None, self.attributes, dict(self._told())
+        self.restless = self.identities is not None
+        before, found = self.attributes, dict(self._told())
         self.identities, self.attributes = now, found
-        changed = {
+        return {
             one
             for one in before.keys() | found.keys()
-            if begun and before.get(one, _NEVER_THERE) != found.get(one, _NEVER_THERE)
+            if self.restless and before.get(one, _NEVER_THERE) != found.get(one, _NEVER_THERE)
         }
-        self.restless |= bool(changed)
-        return changed
 
     def _told(self) -> Iterable[tuple[tuple[str, object], object]]:
         for owner, namespace in self.namespaces:
@@ -72,17 +71,22 @@ class Foreign:
     def __init__(self) -> None:
         self._own: Mapping[str, ModuleType] = {}
         self._compared = {"builtins": _of_module(builtins)}
+        #: The namespaces of all that is quiet, and what was in them; nothing if that is not known.
+        self._quiet: list[Mapping[Any, Any]] = []
+        self._identities = b""
 
     def changed(self, own: Mapping[str, ModuleType]) -> set[Label]:
         """Return which attributes are others than at the last call; `own` are the project's."""
         if own is not self._own:
             self._own = own
             self._take_in(own.values())
-        return _changed(self._compared.values())
-
-    def changed_again(self) -> set[Label]:
-        """Return the same of those modules and classes that have changed before."""
-        return _changed([one for one in self._compared.values() if one.restless])
+        if self._identities and identities(get_referents(*self._quiet)) == self._identities:
+            return _changed([one for one in self._compared.values() if one.restless])
+        found = _changed(self._compared.values())
+        quiet = [one for one in self._compared.values() if not one.restless]
+        self._quiet = [namespace for one in quiet for _, namespace in one.namespaces]
+        self._identities = identities(get_referents(*self._quiet))
+        return found
 
     def add(self, name: str, namespaces: Mapping[str, Mapping[Any, Any]]) -> None:
         """Compare what comes into these namespaces, by owner: by its name go keys that are none.
@@ -92,6 +96,7 @@ class Foreign:
         given = {(owner, key) for owner, found in namespaces.items() for key in found}
         self._compared[name] = _Compared(name, list(namespaces.items()), frozenset(given))
         self._compared[name].changed()
+        self._identities = b""
 
     def _take_in(self, own: Iterable[ModuleType]) -> None:
         left_out = {module.__name__ for module in own} | _RESTLESS
@@ -102,6 +107,7 @@ class Foreign:
             if left_out.isdisjoint((name, name.partition(".")[0], name.rpartition(".")[0])):
                 made = _of_module(value) if type(value) is ModuleType else _of_class(name, value)
                 self._compared[name] = made
+                self._identities = b""
 
 
 def _changed(compared: Iterable[_Compared]) -> set[Label]:

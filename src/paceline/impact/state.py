@@ -44,7 +44,7 @@ _TOGETHER = 8
 #: So many new modules are compared one by one, and for so many comparisons.
 _MANY = 8
 
-#: After so many comparisons foreign modules are compared, and those that rest; at first more often.
+#: After so many comparisons modules that rest are compared as well; at first more often.
 _NOW_AND_THEN = 16
 
 #: What nothing is like.
@@ -118,9 +118,6 @@ class State:
         self._awake: set[str] = set()
         self._process = surroundings.read()
         self._foreign = Foreign()
-        #: How many comparisons there were when all foreign modules were compared, and when those.
-        self._foreign_compared = -1
-        self._restless_compared = 0
 
     def add(self, module: ModuleType) -> None:
         """Take the state of `module`, just imported, as its first; of one made anew as changed."""
@@ -184,9 +181,7 @@ class State:
         }
         woken -= self._awake
         self._awake |= woken
-        found = self._compare_foreign(
-            all_of_them=files is None or self._is_due(self._foreign_compared)
-        )
+        found: list[Late] = []
         modules = self._modules.present()
         for key in sorted(woken):
             since = self._resting[key]
@@ -207,26 +202,17 @@ class State:
         self._awake.discard(key)
         self._groups = None
 
-    def _compare_foreign(self, *, all_of_them: bool) -> list[Late]:
-        now = self._comparisons
-        again = self._foreign.changed_again()
-        found = [Late(self._restless_compared, again)] if again else []
-        self._restless_compared = now
-        if all_of_them:
-            since, self._foreign_compared = max(self._foreign_compared, 0), now
-            if changed := self._foreign.changed(self._modules.present()):
-                found.append(Late(since, changed))
-        return found
-
     def changed(self) -> dict[Label, Change]:
         """Return what changed since the last call, and how.
 
-        That is a global or a fixture, or an attribute of one; a variable of the environment; the
-        working folder. What was not there at the last call has not changed.
+        That is a global or a fixture, or an attribute of one, also of what is not the project's; a
+        variable of the environment; the working folder. What was not there at the last call has
+        not changed.
         """
         found = self._changes_of_process()
         modules = self._modules.present()
         found |= {Label(name.split(".")): Change() for name in self._modules.taken()}
+        found |= {label: Change() for label in self._foreign.changed(modules)}
         if gone := self._compared.keys() - modules.keys():
             self._lose_homes({name_in(key) for key in gone})
         if modules != self._compared:

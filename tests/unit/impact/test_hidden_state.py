@@ -236,24 +236,18 @@ def test_what_is_set_in_a_foreign_module_is_told(
     assert foreign.changed(own) <= {frozenset({"builtins", "extra"})}
 
 
-def test_what_was_set_in_a_foreign_module_any_test_since_may_have_done(
+def test_what_is_set_in_a_foreign_module_is_told_at_once(
     module: ModuleType, state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is compared after some tests, and at the end; what has changed once is at each."""
-    for _ in range(20):
-        assert state.wake(set()) == []
-        state.changed()
-    monkeypatch.setattr(module.json, "extra", 1, raising=False)
-    assert state.changed() == {}
-    assert state.wake(set()) == []
-    (late,) = state.wake()
-    assert late.labels == {frozenset({"json", "extra"})}
-    assert late.since == 16
+    """By whom it was set, again and again, and who puts back what was there."""
     state.changed()
-    monkeypatch.setattr(module.json, "extra", 2)
-    (late,) = state.wake(set())
-    assert late.labels == {frozenset({"json", "extra"})}
-    assert late.since == 22
+    for value in (1, 2):
+        monkeypatch.setattr(module.json, "extra", value, raising=False)
+        assert names(state) == {"json", "extra"}
+        assert state.changed() == {}
+    monkeypatch.undo()
+    assert names(state) == {"json", "extra"}
+    assert state.changed() == {}
 
 
 @pytest.mark.parametrize("stand_in", [None, ModuleType("made_up"), object()])
@@ -275,17 +269,16 @@ def test_what_comes_into_other_things_is_told(state: State) -> None:
     attributes: dict[object, object] = {"failed": 0}
     kept: dict[object, object] = {}
     state.add_namespaces("config", {"": attributes, "stash": kept})
-    assert state.wake() == []
+    assert state.changed() == {}
     attributes["failed"] = 1  # as pytest does
-    assert state.wake() == []
+    assert state.changed() == {}
     attributes["mode"] = 2
-    (late,) = state.wake()
-    assert late.labels == {frozenset({"config", "mode"})}
+    assert set(state.changed()) == {frozenset({"config", "mode"})}
     attributes["mode"] = 3
     kept[object()] = 1
-    (late,) = state.wake()
-    assert late.labels == {frozenset({"config", "mode"}), frozenset({"config", "stash"})}
-    assert state.wake() == []
+    found = {frozenset({"config", "mode"}), frozenset({"config", "stash"})}
+    assert set(state.changed()) == found
+    assert state.changed() == {}
 
 
 def test_code_that_runs_after_the_import_mentions_names() -> None:
