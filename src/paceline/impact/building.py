@@ -150,7 +150,9 @@ class Builder:
         self._add_children(node, raw, offsets)
         self._add_what_ran(node, raw)
         for need, name in raw.needs:
-            if not self._is_given(need, name, one):
+            if need is Need.DEFAULTS:
+                self._add_defaults(node, name)
+            elif not self._is_given(need, name, one):
                 self._add_need(node, need, name)
             elif _is_child(one):
                 for folder in (name, *map(str, Path(name).parents)):
@@ -302,6 +304,18 @@ class Builder:
             node.disturbed.add(name)
         stored = name if need is Need.VARIABLE else self._scope.relative(name)
         node.needs.add(NeedRecord(need, stored, self._value(need, name)))
+
+    def _add_defaults(self, node: Node, place: str) -> None:
+        """Let it depend on the constant defaults of the function at a line, if it has some."""
+        path, _, line = place.rpartition(":")
+        record = self.source(path)
+        if path in self._disturbed:
+            node.disturbed.add(path)
+        if record is None or record.source is None:
+            return  # it depends on all of the file
+        if name := record.source.defined_at(int(line)):
+            value = record.source.defaults(name)
+            node.needs.add(NeedRecord(Need.DEFAULTS, f"{record.path}::{name}", value))
 
     def _add_texts(self, nodes: Mapping[int, Node], tests: Sequence[tuple[RawTest, int]]) -> None:
         """Let tests that look at texts depend on those of all their sources."""

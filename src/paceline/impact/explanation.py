@@ -15,6 +15,7 @@ _SAID: Mapping[Need, str] = {
     Need.NAMED: "names",
     Need.TEXT: "looks at the text of",
     Need.POSITIONS: "looks at source text or code objects of",
+    Need.DEFAULTS: "looks at the defaults of",
     Need.LISTING: "lists",
     Need.EXISTS: "asks for",
     Need.STAT: "asks for the size of",

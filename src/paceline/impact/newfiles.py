@@ -111,8 +111,5 @@ def _new_file_reason(path: str, test: str, imported: set[str]) -> str:
         return f"new file {path}" if not folder or test.startswith(f"{folder}/") else ""
     if stem == "__init__":
         return f"new file {path} makes a package"
-    above = folder.rpartition("/")[2]
-    for part in (stem, "" if above == "tests" else above):
-        if part and part in imported:
-            return f"new file {path} may be what `import {part}` finds"
-    return ""
+    # The folder that it came into was there: what `import` finds for that is what it was.
+    return f"new file {path} may be what `import {stem}` finds" if stem in imported else ""

@@ -51,7 +51,11 @@ class Project:
     def value(self, need: Need, name: str) -> str:
         """Return the present value of an input."""
         key = (need, name)
-        if key not in self._values:
+        if key not in self._values and need is Need.DEFAULTS:
+            path, _, function = name.rpartition("::")
+            parsed = self.parsed(path)
+            self._values[key] = parsed.defaults(function) if parsed else ""
+        elif key not in self._values:
             place = name if need is Need.VARIABLE else self.absolute(name)
             self._values[key] = inputs.value(need, place, self.environ)
         return self._values[key]

@@ -47,6 +47,8 @@ class Need(str, Enum):
     TEXT = "text"
     #: Line numbers or code objects, of a test's own work: not of what it leaves behind.
     POSITIONS = "positions"
+    #: The constant defaults of a function, by its file and name; before that is known, its line.
+    DEFAULTS = "defaults"
     LISTING = "listing"
     EXISTS = "exists"
     STAT = "stat"

@@ -179,8 +179,7 @@ def _source_data(source: Source | None) -> Any:
         [
             *(block.name, block.digest, block.first, block.last, block.inline),
             sorted(block.names),
-            block.layout,
-            block.head,
+            *(block.layout, block.head, block.start, block.defaults),
         ]
         for block in source.blocks
     ]
@@ -193,8 +192,8 @@ def _source(data: Any) -> Source | None:
     blocks, functions, docstrings, run_later = data
     return Source(
         tuple(
-            Block(name, digest, first, last, inline, frozenset(names), layout, head)
-            for name, digest, first, last, inline, names, layout, head in blocks
+            Block(name, digest, first, last, inline, frozenset(names), *rest)
+            for name, digest, first, last, inline, names, *rest in blocks
         ),
         functions,
         docstrings,

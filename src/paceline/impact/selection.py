@@ -28,6 +28,7 @@ _CHANGED = {
     Need.CONFIGURATION: "the configuration of pytest or coverage changed",
     Need.FOLDER: "the working folder is another",
     Need.DATA: "a data file of the project changed, and code reads some before a run begins",
+    Need.DEFAULTS: "the defaults of {} changed",
     Need.LISTING: "the files in {} changed",
     Need.DECLARED: "declared input {} changed",
 }

@@ -30,9 +30,11 @@ class Block:
 
     `inline` says that the first line belongs to the code around it as well, as in
     `def f(): return 1`. `head` is the first line of a definition whose call runs no line of its
-    body, which is nothing but a docstring or the like, and 0 of any other. `names` are
-    the names, attributes and short strings it mentions. `layout` is a digest of its text and of
-    where that stands: of the whole file for block 0.
+    body, which is nothing but a docstring or the like, and 0 of any other. `start` is the first
+    line of any definition. `names` are the names, attributes and short strings it mentions.
+    `defaults` is a digest of its constant defaults, "" if there are none: to change them changes
+    what its body does, and what is found by those that read them. `layout` is a digest of its text
+    and of where that stands: of the whole file for block 0.
     """
 
     name: str
@@ -43,6 +45,8 @@ class Block:
     names: frozenset[str] = field(repr=False)
     layout: str = ""
     head: int = 0
+    start: int = 0
+    defaults: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,15 @@ class Source:
                 for line in range(block.head, block.first):
                     found[line] = found.get(line, 1) | 1 << index
         return found
+
+    def defaults(self, name: str) -> str:
+        """Return the digest of the constant defaults of the function `name`, "" if it has none."""
+        return next((block.defaults for block in self.blocks if block.name == name), "")
+
+    def defined_at(self, line: int) -> str:
+        """Return the name of the function with constant defaults that begins there, "" if none."""
+        found = (block.name for block in self.blocks if block.start == line and block.defaults)
+        return next(found, "")
 
     def executed(self, lines: Iterable[int], *, importing: bool = False) -> frozenset[int]:
         """Return the indices of the blocks to which `lines` belong."""
@@ -148,19 +161,21 @@ def read(walk: Walk, text: bytes) -> Source:
 
 
 def _block(function: Function, lines: list[bytes]) -> Block:
-    name, node, body = function
+    name, node, body, defaults = function
     first = node.body[0].lineno
     last = max(statement.end_lineno or statement.lineno for statement in node.body)
     start = 1 if has_docstring(node) else 0
     return Block(
         name,
-        _digest(body.code(start)),
+        _digest([*body.code(start), *([defaults] if defaults else [])]),
         first,
         last,
         first == node.lineno,
         frozenset(body.names),
         _layout(node.lineno, lines[node.lineno - 1 : last]),
         _head(node) if all(map(_is_silent, node.body[start:])) else 0,
+        _head(node),
+        _digest([defaults]) if defaults else "",
     )
 
 

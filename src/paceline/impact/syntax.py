@@ -41,7 +41,8 @@ class Written:
     `lengths` are those of all lists in them, which testmon's text does not show: it is the same
     wherever the branches of an `if` divide. `generators` are the functions in them that are
     generators. `documented` has the text of each class with a docstring, and the same without it;
-    inner classes come first.
+    inner classes come first. `defaulted` has the same of the heads of functions that have constant
+    defaults, with and without these.
     """
 
     texts: list[str] = field(default_factory=list)
@@ -49,21 +50,26 @@ class Written:
     lengths: list[int] = field(default_factory=list)
     generators: list[str] = field(default_factory=list)
     documented: list[tuple[str, str]] = field(default_factory=list)
+    defaulted: list[tuple[str, str]] = field(default_factory=list)
 
     def code(self, first: int = 0) -> list[str]:
-        """Return what tells the statements apart from number `first` on, without docstrings."""
+        """Return what tells the statements apart from number `first` on.
+
+        That is without docstrings, and without constant defaults, which belong to their functions.
+        """
         texts = self.texts[first:]
-        for whole, rest in reversed(self.documented):
+        for whole, rest in [*reversed(self.documented), *self.defaulted]:
             texts = [text.replace(whole, rest) for text in texts]
         return [*texts, *self.generators, repr(self.lengths)]
 
 
 class Function(NamedTuple):
-    """A function, by its qualified name, and its body."""
+    """A function, by its qualified name, its body, and the text of its constant defaults."""
 
     name: str
     node: Any
     body: Written
+    defaults: str
 
 
 class Docstring(NamedTuple):
@@ -214,14 +220,37 @@ class Walk:
         if self._seen[name] > 1:
             name = f"{name}#{self._seen[name]}"
         outer, prefix = self._written, self._prefix
-        self._written, self._prefix = Written(), f"{name}.{_LOCAL}."
-        self.functions.append(Function(name, node, self._written))
+        defaults = self._defaults(node)
+        names = {one for value in _constant_defaults(node) for one in names_below(value)}
+        self._written, self._prefix = Written(names=names), f"{name}.{_LOCAL}."
+        self.functions.append(Function(name, node, self._written, defaults))
         self._written.texts += self._body(node, end)
         self._end(node, end, self._written.texts, local=_LOCAL in name)
         if YIELDS in self._written.names:  # to call it is another thing, as can be told from here
             outer.generators.append(name)
         self._written, self._prefix = outer, prefix
         return "transformed_into_block"
+
+    def _defaults(self, node: Any) -> str:
+        """Return the text of a function's constant defaults; note its head without them."""
+        given, constant = node.args, _constant_defaults(node)
+        if not constant:
+            return ""
+        before = {key: self._text(getattr(given, key), None) for key in given._fields}
+        after = {
+            **before,
+            "kw_defaults": ", ".join(map(self._default, given.kw_defaults)),
+            "defaults": ", ".join(map(self._default, given.defaults)),
+        }
+        heads = [
+            f"{type(node).__name__}({node.name!r}, arguments({', '.join(parts.values())})"
+            for parts in (before, after)
+        ]
+        self._written.defaulted.append((heads[0], heads[1]))
+        return ", ".join(map(ast.dump, constant))
+
+    def _default(self, node: Any) -> str:
+        return "a constant" if _is_literal(node) else self._text(node, None)
 
     def _end(self, node: Any, end: int | None, texts: list[str], *, local: bool = False) -> None:
         self._note_docstring(node, local=local)
@@ -243,6 +272,20 @@ def has_docstring(node: Any) -> bool:
         and isinstance(first.value, ast.Constant)
         and isinstance(first.value.value, str)
     )
+
+
+def _constant_defaults(node: Any) -> list[Any]:
+    return [one for one in (*node.args.kw_defaults, *node.args.defaults) if _is_literal(one)]
+
+
+def _is_literal(node: Any) -> bool:
+    """Return whether it is a constant, a negative number, or a tuple of such."""
+    if isinstance(node, ast.Tuple):
+        return all(map(_is_literal, node.elts))
+    if isinstance(node, ast.UnaryOp):
+        node = node.operand
+        return isinstance(node, ast.Constant) and isinstance(node.value, (int, float, complex))
+    return isinstance(node, ast.Constant)
 
 
 def _docstring(statement: Any) -> str:

@@ -15,6 +15,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FunctionType
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -64,6 +65,7 @@ class Watch:
             "os.system": self._system,
             "sys.settrace": self._traced,
             "exec": self._generated,
+            "object.__getattr__": self._looked_into,
             "_thread.start_new_thread": self._thread_begun,
             "_thread.start_joinable_thread": self._thread_begun,
         }
@@ -345,6 +347,16 @@ class Watch:
         name = code.co_filename
         if not (name.endswith(SUFFIXES) and os.path.exists(name)):
             self.recorder.current.generated |= names_in(code)
+
+    def _looked_into(self, arguments: tuple[Any, ...]) -> None:
+        """Note that a function's defaults are read, as `inspect.signature` does."""
+        function, name = arguments
+        if name not in ("__defaults__", "__kwdefaults__") or type(function) is not FunctionType:
+            return
+        path = self._path(function.__code__.co_filename)
+        if path and self.scope.counts(path):
+            key = (Need.DEFAULTS, f"{path}:{function.__code__.co_firstlineno}")
+            self.recorder.current.needs.add(key)
 
     def _asking(self, original: Any) -> Any:
         def ask(path: Any, *args: Any, **kwargs: Any) -> Any:

@@ -165,7 +165,7 @@ class SegmentHooks:
         segment = self._recorder.by_name.get(module.__name__)
         if segment is not None:
             self._imports[segment] = self._moment
-        with self._tracer.aside():
+        with self._watch.aside(), self._tracer.aside():
             self.state.add(module)
 
     def leave_to(self, kept: Iterable[pytest.Item]) -> None:
@@ -289,7 +289,8 @@ class SegmentHooks:
         self._fixtures[fixturedef] = segment
         with self._recorder.inside(segment):
             value = yield
-        self.state.add_fixture(fixturedef.argname, value)
+        with self._watch.aside(), self._tracer.aside():
+            self.state.add_fixture(fixturedef.argname, value)
         return value
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -331,7 +332,8 @@ class SegmentHooks:
         tests += [self._placeholder(item.nodeid, NEVER_RUN, item) for item in self._never_run]
         if not self._config.option.lf:  # files are skipped then that have tests
             tests += self._unknown_tests()
-        self._note_late(self.state.wake())
+        with self._watch.aside(), self._tracer.aside():
+            self._note_late(self.state.wake())
         changes = [
             StateChange(moment, self._numbering.number(segment), labels, counts, added)
             for moment, segment, labels, counts, added in self._changes

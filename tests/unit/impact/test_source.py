@@ -69,13 +69,56 @@ def test_comments_and_formatting_do_not_count(old: str, new: str) -> None:
         ("size = 1", "size = 2", MODULE),
         ("self.size += by", "self.size -= by", "Box.grow"),
         ("value + LIMIT", "value - LIMIT", "plain"),
-        ("def grow(self, by)", "def grow(self, by=1)", MODULE),
+        ("def grow(self, by)", "def grow(self, by, more)", MODULE),
     ],
 )
 def test_a_change_shows_in_its_block_only(old: str, new: str, changed: str) -> None:
     """Exactly one block differs."""
     before, after = digests(BASE), digests(BASE.replace(old, new))
     assert {name for name in before if before[name] != after[name]} == {changed}
+
+
+DEFAULTS = """
+class Box:
+    def grow(self, by=LIMIT, *, name: str = "x", size=(1, -2)):
+        def again(name="x"):
+            return name
+
+    def other(self, name: str = "x"):
+        return lambda name="x": name
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changed"),
+    [
+        ('str = "x", size', 'str = "y", size', {"Box.grow"}),
+        ("size=(1, -2)", "size=(1, 2)", {"Box.grow"}),
+        ("size=(1, -2)", "size=None", {"Box.grow", MODULE}),  # not as many lists any more
+        ('again(name="x")', 'again(name="y")', {"Box.grow.<locals>.again"}),
+        ('str = "x"):', 'str = "y"):', {"Box.other"}),
+        ('lambda name="x"', 'lambda name="y"', {"Box.other"}),
+        ("by=LIMIT", "by=LIMITS", {MODULE}),
+        ("by=LIMIT", "by=3", {"Box.grow", MODULE}),
+        ('other(self, name: str = "x")', "other(self, name: str)", {"Box.other", MODULE}),
+    ],
+)
+def test_a_constant_default_belongs_to_its_function(old: str, new: str, changed: set[str]) -> None:
+    """What is computed when the function is defined, and whether there is one, do not."""
+    assert old in DEFAULTS
+    before, after = digests(DEFAULTS), digests(DEFAULTS.replace(old, new))
+    assert {name for name in before if before[name] != after[name]} == changed
+
+
+def test_constant_defaults_are_told_apart_from_the_body() -> None:
+    """By the function's name, which is found by the line that its definition begins at."""
+    found, other = blocks(DEFAULTS), blocks(DEFAULTS.replace("-2", "-3"))
+    assert found.defined_at(3) == "Box.grow"
+    assert found.defined_at(4) == "Box.grow.<locals>.again"
+    assert found.defined_at(5) == ""
+    assert found.defaults("Box.grow") != other.defaults("Box.grow")
+    assert found.defaults("Box.other") == other.defaults("Box.other") != ""
+    assert blocks(BASE).defaults("Box.grow") == ""
 
 
 def test_a_plain_function_is_kept_apart() -> None:
