@@ -308,11 +308,11 @@ class Builder:
     def _add_defaults(self, node: Node, place: str) -> None:
         """Let it depend on the constant defaults of the function at a line, if it has some."""
         path, _, line = place.rpartition(":")
-        record = self.source(path)
+        record = None if is_own_work(path, self._written) else self.source(path)
         if path in self._disturbed:
             node.disturbed.add(path)
         if record is None or record.source is None:
-            return  # it depends on all of the file
+            return  # who imports it depends on all of the file
         if name := record.source.defined_at(int(line)):
             value = record.source.defaults(name)
             node.needs.add(NeedRecord(Need.DEFAULTS, f"{record.path}::{name}", value))

@@ -355,8 +355,9 @@ class Watch:
             return
         path = self._path(function.__code__.co_filename)
         if path and self.scope.counts(path):
-            key = (Need.DEFAULTS, f"{path}:{function.__code__.co_firstlineno}")
-            self.recorder.current.needs.add(key)
+            place = f"{path}:{function.__code__.co_firstlineno}"
+            if not self.libraries.look_at(Need.DEFAULTS, place):
+                self.recorder.current.needs.add((Need.DEFAULTS, place))
 
     def _asking(self, original: Any) -> Any:
         def ask(path: Any, *args: Any, **kwargs: Any) -> Any:
