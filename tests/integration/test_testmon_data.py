@@ -1,10 +1,14 @@
-"""testmon's data file, made by two first runs at once."""
+"""testmon's data file: made by two first runs at once, and damaged."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+
+from paceline.plugin.testmon import make_data, set_aside_damaged
 
 #: Two processes open testmon's data for the first time, at the same moment, again and again.
 RACE = """\
@@ -49,3 +53,21 @@ def test_two_first_runs_at_once(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == ("[0, 0]\n", "")
     left = {file.name for file in tmp_path.glob("rounds/*/*")}
     assert left == {".testmondata"}
+
+
+@pytest.mark.parametrize("part", [0.5, 0.9])
+def test_data_that_was_cut_off_is_removed(
+    part: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With one warning, also if its beginning can be read; data that is whole is left alone."""
+    monkeypatch.delenv("TESTMON_DATAFILE", raising=False)
+    data = tmp_path / ".testmondata"
+    make_data(tmp_path)
+    whole = data.read_bytes()
+    set_aside_damaged(tmp_path)
+    assert (data.read_bytes(), capsys.readouterr().err) == (whole, "")
+    data.write_bytes(whole[: int(len(whole) * part)])
+    set_aside_damaged(tmp_path)
+    assert not data.exists()
+    (warning,) = capsys.readouterr().err.splitlines()
+    assert warning.startswith(f"warning: {data}: damaged data of testmon is removed (")

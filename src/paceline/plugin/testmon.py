@@ -95,20 +95,24 @@ def _digestible(original: Callable[[], Batch]) -> Callable[[], Batch]:
 
 
 def set_aside_damaged(root: Path) -> None:
-    """Remove testmon's data if it is no database: testmon would end in an internal error."""
+    """Remove testmon's data if it is damaged: testmon would end in an internal error."""
     file = _data_file(root)
     if not file.is_file():
         return
-    try:
-        connection = sqlite3.connect(file)
-        try:
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        finally:
-            connection.close()
-    except sqlite3.DatabaseError as error:
-        console.err(f"warning: {file}: damaged data of testmon is removed ({error})")
+    if damage := _damage(file):
+        console.err(f"warning: {file}: damaged data of testmon is removed ({damage})")
         for suffix in ("", "-journal", "-wal", "-shm"):
             file.with_name(file.name + suffix).unlink(missing_ok=True)
+
+
+def _damage(file: Path) -> str:
+    """Return what is wrong with a database, "" if nothing is or if another run holds it."""
+    try:
+        with contextlib.closing(sqlite3.connect(file)) as connection:
+            found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+    except sqlite3.DatabaseError as error:
+        return "" if "locked" in str(error) else str(error)
+    return "" if found == "ok" else "its content is damaged"
 
 
 def make_data(root: Path) -> None:
