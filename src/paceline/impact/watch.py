@@ -62,6 +62,7 @@ class Watch:
             "os.remove": self._removed,
             "os.rmdir": self._removed,
             "sqlite3.connect": self._database,
+            "ctypes.dlopen": self._library_loaded,
             "os.system": self._system,
             "sys.settrace": self._traced,
             "exec": self._generated,
@@ -317,6 +318,14 @@ class Watch:
             self.note(Need.CONTENT, path)
             if self.own_work(path) or not os.path.exists(path):
                 self.recorder.written[path].add(self.recorder.current)
+
+    def _library_loaded(self, arguments: tuple[Any, ...]) -> None:
+        name = arguments[0]
+        # Without a folder it is looked for where those of the system are.
+        path = self._path(name) if name and os.path.dirname(name) else None
+        if path and self.scope.counts(path) and not self.askers.is_tool(3):
+            self.note(Need.CONTENT, path)
+            self._note_folder(name)
 
     def _system(self, arguments: tuple[Any, ...]) -> None:
         self.recorder.current.unseen.add(f"os.system({os.fsdecode(arguments[0])!r})")
