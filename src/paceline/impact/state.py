@@ -9,19 +9,18 @@ alive.
 
 from __future__ import annotations
 
-import sys
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import ModuleType
 from typing import Any, Final, NamedTuple
 
 from paceline.impact import counting, surroundings
 from paceline.impact.foreign import Foreign
+from paceline.impact.grouping import Group, Grouping, module_of
 from paceline.impact.lending import Lending
 from paceline.impact.modules import Modules, file_in, key_of, name_in
 from paceline.impact.reach import Explorer
-from paceline.impact.reached import Change, Label, Level, Look, together
+from paceline.impact.reached import Change, Label, Level, Look
 from paceline.impact.roots import Parts, of_fixture, of_module, parts
 from paceline.impact.sharing import Sharing
 from paceline.impact.ways import Entry
@@ -30,28 +29,12 @@ from paceline.impact.ways import Entry
 #: one that changed a few times the parts are small.
 _LARGEST = 500
 _SMALL = 50
-_A_FEW_TIMES = 3
-
-#: A root that has changed so often is compared by itself, until so many comparisons after it last
-#: did: what changes has all looked at that is compared with it.
-_OFTEN = 5
-_A_WHILE = 64
-
-#: So many modules are compared together: one comparison of all that is quiet in them takes much
-#: less time than many small ones, and what changes has all looked at that are in it.
-_TOGETHER = 8
-
-#: So many new modules are compared one by one, and for so many comparisons.
-_MANY = 8
 
 #: After so many comparisons modules that rest are compared as well; at first more often.
 _NOW_AND_THEN = 16
 
 #: What nothing is like.
 _NEVER: Final = [Level(b"nothing")]
-
-#: The keys of modules that are compared together.
-Group = tuple[str, ...]
 
 
 class Late(NamedTuple):
@@ -64,42 +47,14 @@ class Late(NamedTuple):
     labels: Set[Label]
 
 
-@dataclass(slots=True)
-class _Order:
-    """The roots that are compared each time: at once what is quiet, the restless one by one.
-
-    `values` are those of the quiet roots. `divided` tells where among them the values of parts of
-    a module belong: place in `values`, number of the part.
-    """
-
-    quiet: Look
-    values: list[object]
-    divided: list[tuple[ModuleType, Parts, list[tuple[int, int]]]] = field(default_factory=list)
-    restless: list[tuple[str, ModuleType, Parts | None, int]] = field(default_factory=list)
-
-    def is_quiet(self) -> bool:
-        """Return whether nothing in reach of the quiet roots is another object than before."""
-        values = self.values.copy()  # these are the same as long as the roots are
-        for module, found, places in self.divided:
-            parts = found.values(module)
-            for place, number in places:
-                values[place] = parts[number]
-        return self.quiet.still_holds(values)
-
-
 class State:
     """Compares what is reachable from the project's modules and from wide fixtures."""
 
     def __init__(self, counts: Callable[[str], bool]) -> None:
         self._looks: dict[str, Look] = {}
-        #: How modules are compared: some together, by itself each that rests or has just come.
-        self._orders: dict[Group, _Order] = {}
-        self._groups: list[Group] | None = None
-        self._young: set[str] = set()
-        self._grown_up = sys.maxsize
-        #: How often each root has changed, and how many comparisons there were when it last did.
-        self._changes: Counter[str] = Counter()
-        self._changed: dict[str, int] = {}
+        #: The parts of each module, None of one that is looked at as a whole.
+        self._parts: dict[str, Parts | None] = {}
+        self._grouping = Grouping(self._looks, self._parts)
         self._sharing = Sharing()
         self._explorer = Explorer(counts, self._sharing.is_elsewhere)
         self._modules = Modules(counts)
@@ -107,11 +62,8 @@ class State:
         self._compared: dict[str, ModuleType] = {}
         #: Values of fixtures that outlive a test, each in a list, by the fixture's name.
         self._fixtures: dict[str, list[object]] = {}
-        #: The parts of each module, None of one that is looked at as a whole.
-        self._parts: dict[str, Parts | None] = {}
         self._lending = Lending(self._looks)
-        #: How many comparisons there were, and how many when each module that rests was compared.
-        self._comparisons = 0
+        #: How many comparisons there were when each module that rests was compared.
         self._resting: dict[str, int] = {}
         #: The name and the file of each module that rests.
         self._whose: dict[str, tuple[str, str]] = {}
@@ -147,21 +99,20 @@ class State:
         """From now on compare `module` only after it was woken."""
         key = key_of(module)
         if key in self._compared:
-            self._resting[key] = self._comparisons
+            self._resting[key] = self._grouping.comparisons
             self._whose[key] = (name_in(key), file_in(key))
-            self._young.discard(key)
-            self._groups = None
+            self._grouping.leave_out(key)
             self._let_others_look(key)
 
     def _let_others_look(self, key: str) -> None:
         """Have others look at what they had left to a module that rests now."""
-        names = self._sharing.give_up([name for name in self._looks if _module_of(name) == key])
-        keys = {_module_of(name) for name in names}
+        names = self._sharing.give_up([name for name in self._looks if module_of(name) == key])
+        keys = {module_of(name) for name in names}
         modules = {key: module for key, module in self._compared.items() if key in keys}
         for name, root in self._roots(modules).items():
             if name in names:
                 self._look(name, root)
-                self._arrange_anew(name)
+                self._grouping.arrange_anew(name)
 
     def wake(self, files: Set[str] | None = None, asked: Set[str] = frozenset()) -> list[Late]:
         """Compare the modules that rest if one of `files` is theirs, or `asked` has their name.
@@ -185,7 +136,7 @@ class State:
         modules = self._modules.present()
         for key in sorted(woken):
             since = self._resting[key]
-            if since == self._comparisons or key not in modules:
+            if since == self._grouping.comparisons or key not in modules:
                 continue
             if changes := dict(self._compare_modules(modules, (key,))):
                 found.append(Late(since, changes.keys()))
@@ -194,13 +145,13 @@ class State:
 
     def _is_due(self, compared: int) -> bool:
         """Return whether what was `compared` then, and is now and then, is compared now."""
-        return self._comparisons - compared >= min(max(compared, 1), _NOW_AND_THEN)
+        return self._grouping.comparisons - compared >= min(max(compared, 1), _NOW_AND_THEN)
 
     def _rest_no_more(self, key: str) -> None:
         """Compare a module each time that changed while it rested: it is not by itself."""
         del self._resting[key], self._whose[key]
         self._awake.discard(key)
-        self._groups = None
+        self._grouping.take_back()
 
     def changed(self) -> dict[Label, Change]:
         """Return what changed since the last call, and how.
@@ -216,66 +167,37 @@ class State:
         if gone := self._compared.keys() - modules.keys():
             self._lose_homes({name_in(key) for key in gone})
         if modules != self._compared:
-            self._take_in(modules)
-        if self._grown_up <= self._comparisons or len(self._young) > _MANY:
-            self._grown_up = sys.maxsize
-            self._young.clear()
-            self._groups = None
-        for group in self._grouped(modules):
+            self._grouping.take_in(self._compared, modules)
+            self._compared = modules
+        for group in self._grouping.groups(modules, self._resting):
             _note(found, self._compare_modules(modules, group))
-        for key in self._young:
-            _note(found, self._compare_modules(modules, (key,)))
         fixtures = {f"\0{name}": of_fixture(name, root) for name, root in self._fixtures.items()}
         _note(found, self._compare_all(fixtures))
-        self._comparisons += 1
+        self._grouping.comparisons += 1
         for key in self._awake & modules.keys():
             _note(found, self._compare_modules(modules, (key,)))
-            self._resting[key] = self._comparisons
+            self._resting[key] = self._grouping.comparisons
         self._awake.clear()
         return found
-
-    def _take_in(self, modules: dict[str, ModuleType]) -> None:
-        """Keep the modules that came since the last comparison by themselves until they are many.
-
-        To look at all together anew for each would take longer than to compare them.
-        """
-        before, self._compared = self._compared, modules
-        self._young |= modules.keys() - before.keys()
-        self._grown_up = self._comparisons + _MANY
-        if any(modules.get(key) is not module for key, module in before.items()):
-            self._grown_up = 0
-            self._orders.clear()
-
-    def _grouped(self, modules: Mapping[str, ModuleType]) -> list[Group]:
-        """Return the modules that are compared each time, in groups."""
-        if self._groups is None:
-            keys = [key for key in modules if key not in self._resting and key not in self._young]
-            starts = range(0, len(keys), _TOGETHER)
-            self._groups = [tuple(keys[start : start + _TOGETHER]) for start in starts]
-            kept = {*self._groups, *((key,) for key in modules)}
-            self._orders = {group: one for group, one in self._orders.items() if group in kept}
-        return self._groups
 
     def _compare_modules(
         self, modules: Mapping[str, ModuleType], group: Group
     ) -> Iterator[tuple[Label, Change]]:
         """Yield what changed in the modules of these keys."""
-        order = self._orders.get(group)
         compared = {key: modules[key] for key in group if key in modules}
-        if order is not None and order.is_quiet():
-            for name, module, divided, number in order.restless:
-                root = of_module(module) if divided is None else divided.entry(module, number)
-                yield from self._compare(name, root)
-            if all(self._is_restless(name) for name, *_ in order.restless):
+        restless = self._grouping.restless(group)
+        if restless is not None:
+            yield from self._compare_all(restless)
+            if self._grouping.all_restless(restless):
                 return
         else:
             yield from self._compare_all(self._roots(compared))
             for key, module in compared.items():
                 if key not in self._parts:
                     self._divide(key, module)
-                elif self._parts[key] is None and self._changes[key] == _A_FEW_TIMES:
+                elif self._parts[key] is None and self._grouping.changed_a_few_times(key):
                     self._divide(key, module, _SMALL)
-        self._orders[group] = self._arrange(compared)
+        self._grouping.arrange(group, compared)
 
     def _lose_homes(self, modules: Set[str]) -> None:
         """Have those looked at anew, as if changed, that counted on modules which are gone now.
@@ -294,16 +216,11 @@ class State:
         """Have these roots looked at anew, as if changed."""
         for name in names:
             self._looks[name] = replace(self._looks[name], levels=_NEVER, _pickers=[])
-            self._arrange_anew(name)
-
-    def _arrange_anew(self, name: str) -> None:
-        """Forget in which order the root of that name is compared, as it is looked at otherwise."""
-        for group in [group for group in self._orders if _module_of(name) in group]:
-            del self._orders[group]
+            self._grouping.arrange_anew(name)
 
     def _look(self, name: str, root: Entry, known: Look | None = None) -> Look:
         """Look at a root, and keep what was found."""
-        self._sharing.begin(name, may_own=_module_of(name) not in self._resting)
+        self._sharing.begin(name, may_own=module_of(name) not in self._resting)
         look = self._explorer.look(root, known)
         self._lose(self._sharing.end())
         before = self._looks.get(name)
@@ -324,34 +241,8 @@ class State:
         now = self._look(name, root, known)
         if known is None:
             return ()
-        self._changes[name] += 1
-        self._changed[name] = self._comparisons
+        self._grouping.note_change(name)
         return self._lending.spread(name_in(name), _differing(known, now))
-
-    def _arrange(self, modules: Mapping[str, ModuleType]) -> _Order:
-        """Return in which order the roots of `modules`, just looked at, are compared."""
-        order = _Order(Look([], {}), [])
-        names: list[str] = []
-        for key, module in modules.items():
-            divided = self._parts[key]
-            of_parts = [key] if divided is None else divided.names(key)
-            values = [module.__dict__] if divided is None else divided.values(module)
-            places: list[tuple[int, int]] = []
-            for number, (name, value) in enumerate(zip(of_parts, values, strict=True)):
-                if self._is_restless(name):
-                    order.restless.append((name, module, divided, number))
-                else:
-                    places.append((len(names), number))
-                    names.append(name)
-                    order.values.append(value)
-            if divided is not None:
-                order.divided.append((module, divided, places))
-        order.quiet = together([self._looks[name] for name in names])
-        return order
-
-    def _is_restless(self, name: str) -> bool:
-        since = self._comparisons - self._changed.get(name, 0)
-        return self._changes[name] >= _OFTEN and since <= _A_WHILE
 
     def _divide(self, key: str, module: ModuleType, largest: int = _LARGEST) -> None:
         """Replace the look at a large module, just taken, by looks at parts of it."""
@@ -380,11 +271,6 @@ class State:
     def _changes_of_process(self) -> dict[Label, Change]:
         before, self._process = self._process, surroundings.read()
         return {} if before == self._process else surroundings.changes(before, self._process)
-
-
-def _module_of(name: str) -> str:
-    """Return the key of the module that a root is, or is a part of."""
-    return name.partition("\0")[0]
 
 
 def _note(found: dict[Label, Change], changes: Iterable[tuple[Label, Change]]) -> None:
