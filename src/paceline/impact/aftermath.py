@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from paceline.impact.project import Project
 from paceline.impact.recorder import Need
 from paceline.impact.records import Records
 from paceline.impact.scope import Scope
-from paceline.impact.selection import Selector
+from paceline.impact.selection import CHANGED_MEANWHILE, Selector
 from paceline.impact.usage import Usage
 
 #: Tests, each with the reasons to run it.
@@ -32,14 +32,16 @@ class Traces:
 
     `written` are absolute paths of files and folders that they wrote or made, `changed` is
     state by its label, as in `StateChange`, each with the tests (or fixtures) that did it and what
-    they added. `counts` has by how much tests moved numbers on. `places` has the place of each
-    collected test in the order that they run in.
+    they added. `lost` are labels, each with one who may have removed what was there. `counts` has
+    by how much tests moved numbers on. `places` has the place of each collected test in the order
+    that they run in.
     """
 
     written: Mapping[str, frozenset[str]]
     changed: Mapping[tuple[str, ...], Mapping[str, frozenset[int]]]
     counts: Counts
     places: Mapping[str, int]
+    lost: Set[tuple[tuple[str, ...], str]] = frozenset()
 
     def is_before(self, one: str, other: str) -> bool:
         """Return whether the test (or file) `one` comes before `other` in a full run."""
@@ -47,6 +49,12 @@ class Traces:
             return self.places[one] < self.places[other]
         # Files of which all is left out are not collected: pytest goes by their names.
         return one.partition("::")[0] < other.partition("::")[0]
+
+    def is_between(self, test: str, some: Iterable[str], others: Iterable[str]) -> bool:
+        """Return whether `test` comes after one of `some` and before a test of the `others`."""
+        return any(self.is_before(one, test) for one in some) and any(
+            one in self.places and self.is_before(test, one) for one in others
+        )
 
 
 def also_affected(
@@ -84,6 +92,31 @@ def too_early(usage: Usage, traces: Traces) -> frozenset[str]:
     return frozenset(change.test for change in _new_changes(usage, traces) if change.missing)
 
 
+def overwritten(
+    usage: Usage, traces: Traces, scope: Scope, users: Mapping[str, tuple[str, ...]]
+) -> frozenset[str]:
+    """Return the tests that left newly what one after some of its `users` put back already.
+
+    In a full run these users come between, and find what was there until then: so all that changed
+    it have to run once more, in order with them.
+    """
+    found: set[str] = set()
+    for path, writers in traces.written.items():
+        reason = CHANGED_MEANWHILE.format(scope.relative(path))
+        readers = [user for user, why in users.items() if reason in why]
+        if any(traces.is_between(user, writers, writers) for user in readers):
+            found |= writers
+    for label in {change.label for change in _new_changes(usage, traces)}:
+        names = frozenset(label)
+        last = {test for other, test in traces.lost if not names.isdisjoint(other)}
+        changed = (some for other, some in traces.changed.items() if not names.isdisjoint(other))
+        changers = {test for some in changed for test in some}
+        finding = users.keys() & usage.users(names) if len(changers) > 1 and last else ()
+        if any(traces.is_between(user, changers, last) for user in finding):
+            found |= changers
+    return frozenset(found.intersection(traces.places))
+
+
 def _by_files(
     known: Records,
     traces: Traces,
@@ -102,9 +135,18 @@ def _by_files(
         for path in written.keys() - settled
     ):
         return {}
-    selection = Selector(known, Project(scope.root, environ), settled).select()
+    disturbed = _disturbed(written, before)
+    selection = Selector(known, Project(scope.root, environ), settled, disturbed).select()
     still = selection.waiting.intersection(waiting)
     return {test: why for test, why in selection.reasons.items() if test not in still}
+
+
+def _disturbed(written: Mapping[str, frozenset[str]], before: Mapping[str, set[str]]) -> set[str]:
+    """Return the files that one test wrote newly and another one wrote as well.
+
+    What is there now may be what was there before both, and not what is found between them.
+    """
+    return {path for path, names in written.items() if len(names) > 1 and names - before[path]}
 
 
 def _by_counts(usage: Usage, traces: Traces, waiting: Collection[str]) -> Reasons:

@@ -24,11 +24,13 @@ _Picker = Callable[[Sequence[Any]], Sequence[Any]]
 class Change(NamedTuple):
     """How state of one label changed: by how many `steps` a number counted on, 0 if it is none.
 
-    `added` is what is kept there now and was not before, as `impact.describing` tells it.
+    `added` is what is kept there now and was not before, as `impact.describing` tells it. `lost`
+    tells whether anything that was there may be gone: else the change only added to it.
     """
 
     steps: int = 0
     added: frozenset[int] = frozenset()
+    lost: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,9 @@ _CHANGED = {
     Need.DECLARED: "declared input {} changed",
 }
 
+#: The reason of a test that may have found another file in a full run than is there now.
+CHANGED_MEANWHILE = "{} changed meanwhile"
+
 #: Begins the reason of a test that always runs.
 _UNSEEN = "cannot see through: "
 
@@ -54,12 +57,20 @@ class Selection:
 
 
 class Selector:
-    """Compares records with the present project. What became of `settled` paths is no change."""
+    """Compares records with the present project.
+
+    What became of `settled` paths is no change; `disturbed` files were others meanwhile.
+    """
 
     def __init__(
-        self, records: Records, project: Project, settled: Collection[str] = frozenset()
+        self,
+        records: Records,
+        project: Project,
+        settled: Collection[str] = frozenset(),
+        disturbed: Collection[str] = frozenset(),
     ) -> None:
         self._settled = settled
+        self._disturbed = disturbed
         self._records = records
         self._project = project
         self._imports = import_places(records.segments)
@@ -272,6 +283,12 @@ class Selector:
             return ""  # compared file by file, and not at all
         if need.name in self._settled:
             return ""
+        if need.need is Need.LISTING:
+            others = [path for path in self._disturbed if os.path.dirname(path) == need.name]
+        else:
+            others = [need.name] if need.name in self._disturbed else []
+        if others:
+            return CHANGED_MEANWHILE.format(others[0])
         now = self._project.value(need.need, need.name)
         if now == need.value:
             return ""

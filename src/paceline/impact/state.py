@@ -9,7 +9,8 @@ alive.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from types import ModuleType
 from typing import Any, Final, NamedTuple
@@ -278,7 +279,7 @@ def _note(found: dict[Label, Change], changes: Iterable[tuple[Label, Change]]) -
     for label, change in changes:
         known = found.get(label, change)
         steps = change.steps if known.steps == change.steps else 0
-        found[label] = Change(steps, known.added | change.added)
+        found[label] = Change(steps, known.added | change.added, known.lost or change.lost)
 
 
 def _differing(before: Look, now: Look) -> dict[Label, Change]:
@@ -288,5 +289,13 @@ def _differing(before: Look, now: Look) -> dict[Label, Change]:
         old, new = before.prints.get(label), now.prints.get(label)
         if old != new:
             added = now.kept.get(label, set()) - before.kept.get(label, set())
-            found[label] = Change(counting.steps(old, new), frozenset(added))
+            found[label] = Change(counting.steps(old, new), frozenset(added), _is_less(old, new))
     return found
+
+
+def _is_less(before: Sequence[object] | None, now: Sequence[object] | None) -> bool:
+    """Return whether something is not there any more, by what is printed of all that was."""
+    try:
+        return bool(Counter(before or ()) - Counter(now or ()))
+    except TypeError:
+        return True

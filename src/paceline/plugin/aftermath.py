@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from paceline.impact.aftermath import Traces, also_affected, givers, too_early
+from paceline.impact.aftermath import Traces, also_affected, givers, overwritten, too_early
 from paceline.impact.counting import as_before, counts_of
 from paceline.impact.usage import Usage
 from paceline.plugin import lasting
@@ -75,7 +75,7 @@ class Aftermath:
                 break
             if not self._impact.runs_here():
                 self._open = found
-                self._choice.hold_back([*givers(self._usage, traces), *found])
+                self._choice.hold_back([*self._givers(traces, found), *found])
                 break
             self._run(session, found, why)  # these may leave something behind as well
 
@@ -98,22 +98,29 @@ class Aftermath:
         later = {test: why for test, why in reasons.items() if test not in asked}
         if later:  # with those that left something behind: alone they would find nothing
             self._choice.select_also(later)
-            self._choice.hold_back([*givers(self._usage, traces), *later])
+            self._choice.hold_back([*self._givers(traces, later), *later])
         here = {test: why for test, why in reasons.items() if test in asked}
         return {**here, **self._to_repeat(traces, here)} if found and here else here
+
+    def _givers(self, traces: Traces, users: Reasons) -> frozenset[str]:
+        """Return who left newly what these may find, with those that changed it again."""
+        again = overwritten(self._usage, traces, self._impact.scope, users)
+        return givers(self._usage, traces) | again
 
     def _ran(self) -> set[str]:
         here = self._impact.hooks.order.keys() if self._impact.hooks is not None else ()
         there = (test.name for one in self._impact.recordings() for test in one.tests if test.order)
         return {*here, *there}
 
-    def _to_repeat(self, traces: Traces, others: Collection[str]) -> Reasons:
+    def _to_repeat(self, traces: Traces, others: Reasons) -> Reasons:
         """Return the tests that ran too early, without the `others`; all run again next time."""
-        again = too_early(self._usage, traces).intersection(traces.places) - self._repeated
+        again = too_early(self._usage, traces).intersection(traces.places)
+        again |= overwritten(self._usage, traces, self._impact.scope, others)
+        again -= self._repeated
         self._repeated |= again
         if again:
             self._choice.hold_back([*again, *others])
-        why = "it ran without others that change the same state"
+        why = "it ran without others that change or use the same state"
         return {test: (*self._choice.reasons.get(test, ()), why) for test in sorted(again)}
 
     def _to_confirm(self) -> Reasons:
@@ -162,7 +169,8 @@ class Aftermath:
                 more = frozenset[int]() if count else frozenset(new)
                 changed[label][name] = changed[label].get(name, frozenset()) | more
         places = {name: place for place, name in enumerate(collected)}
-        return Traces(written, changed, counts, places)
+        lost = frozenset(impact.hooks.lost) if impact.hooks else frozenset()
+        return Traces(written, changed, counts, places, lost)
 
     def _run(self, session: pytest.Session, found: Reasons, why: str) -> None:
         _say(session.config, f"{len(found)} more, {why}:")
@@ -173,7 +181,7 @@ class Aftermath:
             segment = self._known.segments.get(known.segment) if known else None
             if segment is not None:
                 self._counts[test] = counts_of(segment, self._known.needs)
-        files = dict.fromkeys(test.partition("::")[0] for test in found)
+        files = sorted({test.partition("::")[0] for test in found}, key=lambda one: one.split("/"))
         self._folders = lasting.folders(before)
         _offer_conftests(session, self._folders)
         session.perform_collect([str(session.config.rootpath / file) for file in files])

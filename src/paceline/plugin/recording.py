@@ -45,6 +45,8 @@ class SegmentHooks:
         self._phases: dict[str, dict[str, set[str]]] = {}
         self._seconds: dict[str, float] = {}
         self._changes: list[tuple[int, Segment, Labels, tuple[int, ...], Added]] = []
+        #: Labels of state, with the segments that may have removed what was there.
+        self.lost: set[tuple[tuple[str, ...], str]] = set()
         #: What each comparison of state was made after, and its moment.
         self._compared: list[tuple[int, Segment]] = []
         self._imports: dict[Segment, int] = {}
@@ -106,6 +108,7 @@ class SegmentHooks:
         for known in (self._tests, self._collections, self._fixtures, self._imports, self._phases):
             known.clear()
         self._changes.clear()
+        self.lost.clear()
         self._compared.clear()
         self._numbering = Numbering(self._recorder)
         self.state = State(self._watch.scope.counts)
@@ -235,6 +238,11 @@ class SegmentHooks:
             changed = self.state.changed()
             if segment.kind is Kind.COLLECTION:  # pytest itself adds the folders of tests
                 changed.pop(frozenset((SEARCH_FOLDERS,)), None)
+            self.lost |= {
+                (tuple(sorted(label)), segment.name)
+                for label, change in changed.items()
+                if change.lost and not change.steps
+            }
             found = sorted(
                 (tuple(sorted(label)), change.steps, tuple(sorted(change.added)))
                 for label, change in changed.items()
@@ -250,6 +258,7 @@ class SegmentHooks:
         for since, changed in found:
             labels = tuple(sorted(tuple(sorted(label)) for label in changed))
             for moment, segment in self._compared[since:]:
+                self.lost.update((label, segment.name) for label in labels)
                 nothing = ((),) * len(labels)
                 self._changes.append((moment, segment, labels, (0,) * len(labels), nothing))
 

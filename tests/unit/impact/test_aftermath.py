@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from paceline.impact import inputs, source
-from paceline.impact.aftermath import Traces, also_affected, givers, too_early
+from paceline.impact.aftermath import Traces, also_affected, givers, overwritten, too_early
 from paceline.impact.giving import as_value, from_value
 from paceline.impact.recorder import Kind, Need
 from paceline.impact.records import NeedRecord, Records, SegmentRecord, SourceRecord, TestRecord
@@ -124,6 +124,39 @@ def test_who_ran_after_those_that_began_did_not_run_too_early(scope: Scope) -> N
     left = traces(changed={("KEPT",): changed})
     assert affected(scope, known(scope, giver=(3,)), left) == {TESTS[1]}
     assert too_early(usage(scope, giver=(3,)), left) == frozenset()
+
+
+@pytest.mark.parametrize("lost", [("KEPT", TESTS[2]), ("KEPT", TESTS[0]), None])
+def test_what_was_put_back_after_a_user_runs_once_more_before_it(
+    scope: Scope, lost: tuple[str, str] | None
+) -> None:
+    """If something may have gone there that was set; what was only added to is as it would be."""
+    changed = {TESTS[0]: frozenset((1,)), TESTS[2]: frozenset((2,))}
+    gone = frozenset({((lost[0],), lost[1])} if lost else ())
+    left = traces(changed={("KEPT",): changed}, lost=gone)
+    found = also_affected(usage(scope), [TESTS[1]], left, scope, {})
+    assert found.keys() == {TESTS[1]}
+    again = {TESTS[0], TESTS[2]} if lost == ("KEPT", TESTS[2]) else set()
+    assert overwritten(usage(scope), left, scope, found) == again
+
+
+@pytest.mark.parametrize(
+    ("writers", "readers", "again"),
+    [
+        ({0, 2}, {TESTS[1]}, {TESTS[0], TESTS[2]}),
+        ({0}, set(), set()),  # what is there now is what it found
+        ({1, 2}, {TESTS[1]}, set()),  # no reader is between
+    ],
+)
+def test_a_file_that_was_put_back_concerns_who_reads_it(
+    scope: Scope, writers: set[int], readers: set[str], again: set[str]
+) -> None:
+    """It finds what the first writer wrote, in a full run."""
+    names = frozenset(TESTS[number] for number in writers)
+    left = traces(written={str(scope.root / "data.txt"): names})
+    found = also_affected(usage(scope), [TESTS[1]], left, scope, {})
+    assert found.keys() == readers
+    assert overwritten(usage(scope), left, scope, found) == again
 
 
 def test_damaged_state_is_that_of_nobody() -> None:
