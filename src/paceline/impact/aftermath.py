@@ -50,11 +50,16 @@ class Traces:
         # Files of which all is left out are not collected: pytest goes by their names.
         return one.partition("::")[0] < other.partition("::")[0]
 
-    def is_between(self, test: str, some: Iterable[str], others: Iterable[str]) -> bool:
-        """Return whether `test` comes after one of `some` and before a test of the `others`."""
-        return any(self.is_before(one, test) for one in some) and any(
-            one in self.places and self.is_before(test, one) for one in others
-        )
+    def has_between(
+        self, tests: Iterable[str], some: Collection[str], others: Iterable[str]
+    ) -> bool:
+        """Return whether one of `tests` comes after one of `some` and before a test of `others`."""
+        placed = self.places.keys() & others
+        if not (some and placed):
+            return False
+        first = min(some, key=lambda one: self.places.get(one, -1))
+        last = max(placed, key=self.places.__getitem__)
+        return any(self.is_before(first, test) and self.is_before(test, last) for test in tests)
 
 
 def also_affected(
@@ -104,15 +109,15 @@ def overwritten(
     for path, writers in traces.written.items():
         reason = CHANGED_MEANWHILE.format(scope.relative(path))
         readers = [user for user, why in users.items() if reason in why]
-        if any(traces.is_between(user, writers, writers) for user in readers):
+        if traces.has_between(readers, writers, writers):
             found |= writers
     for label in {change.label for change in _new_changes(usage, traces)}:
         names = frozenset(label)
         last = {test for other, test in traces.lost if not names.isdisjoint(other)}
         changed = (some for other, some in traces.changed.items() if not names.isdisjoint(other))
         changers = {test for some in changed for test in some}
-        finding = users.keys() & usage.users(names) if len(changers) > 1 and last else ()
-        if any(traces.is_between(user, changers, last) for user in finding):
+        finding = (user for user in users if usage.may_find(user, names))
+        if len(changers) > 1 and traces.has_between(finding, changers, last):
             found |= changers
     return frozenset(found.intersection(traces.places))
 

@@ -75,6 +75,10 @@ class Usage:
                     found.add(test)
         return found
 
+    def may_find(self, test: str, names: Set[str]) -> bool:
+        """Return whether `test` may find what is kept under one of the `names`."""
+        return not names.isdisjoint(self._mentioned(test))
+
     def finding(
         self, givers: Collection[str], numbers: Collection[str], known: Set[str]
     ) -> dict[str, str]:
