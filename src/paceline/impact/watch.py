@@ -362,6 +362,8 @@ class Watch:
         function, name = arguments
         if name not in ("__defaults__", "__kwdefaults__") or type(function) is not FunctionType:
             return
+        if not (function.__defaults__ or function.__kwdefaults__):
+            return  # most have none
         path = self._path(function.__code__.co_filename)
         if path and self.scope.counts(path):
             place = f"{path}:{function.__code__.co_firstlineno}"
