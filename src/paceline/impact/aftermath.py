@@ -6,7 +6,6 @@ that none has changed before, may change how a test ends that was left out.
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from paceline.impact.counting import Counts
 from paceline.impact.project import Project
 from paceline.impact.recorder import Need
 from paceline.impact.records import Records
-from paceline.impact.scope import Scope
+from paceline.impact.scope import Scope, folder_of
 from paceline.impact.selection import CHANGED_MEANWHILE, Selector
 from paceline.impact.usage import Usage
 
@@ -53,13 +52,19 @@ class Traces:
     def has_between(
         self, tests: Iterable[str], some: Collection[str], others: Iterable[str]
     ) -> bool:
-        """Return whether one of `tests` comes after one of `some` and before a test of `others`."""
+        """Return whether one of `tests` comes after one of `some` and before a test of `others`.
+
+        What is no test, as the import of a test file, comes before all of them.
+        """
         placed = self.places.keys() & others
         if not (some and placed):
             return False
         first = min(some, key=lambda one: self.places.get(one, -1))
         last = max(placed, key=self.places.__getitem__)
-        return any(self.is_before(first, test) and self.is_before(test, last) for test in tests)
+        return any(
+            (first not in self.places or self.is_before(first, test)) and self.is_before(test, last)
+            for test in tests
+        )
 
 
 def also_affected(
@@ -136,7 +141,7 @@ def _by_files(
     names = {need.name for need in known.needs.values() if need.need is not Need.WRITTEN}
     names |= {source.path for source in known.sources.values()}
     if not any(
-        path in names or os.path.dirname(path) in names or path.endswith(inputs.MODULE_SUFFIXES)
+        path in names or folder_of(path) in names or path.endswith(inputs.MODULE_SUFFIXES)
         for path in written.keys() - settled
     ):
         return {}

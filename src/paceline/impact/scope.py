@@ -39,6 +39,11 @@ def is_leftover(name: str) -> bool:
     return _DATA.fullmatch(name) is not None
 
 
+def folder_of(path: str) -> str:
+    """Return the folder of a file, both as records name them: the root is "."."""
+    return os.path.dirname(path) or "."
+
+
 class Scope:
     """Tells the files that count; `root` is pytest's rootdir."""
 

@@ -19,6 +19,7 @@ from paceline.impact.newfiles import NewFiles
 from paceline.impact.project import Project
 from paceline.impact.recorder import Kind, Need
 from paceline.impact.records import NEVER_RUN, NeedRecord, Records, SourceRecord
+from paceline.impact.scope import folder_of
 from paceline.impact.texts import Texts
 from paceline.impact.usage import Usage
 
@@ -284,7 +285,7 @@ class Selector:
         if need.name in self._settled:
             return ""
         if need.need is Need.LISTING:
-            others = [path for path in self._disturbed if os.path.dirname(path) == need.name]
+            others = [path for path in self._disturbed if folder_of(path) == need.name]
         else:
             others = [need.name] if need.name in self._disturbed else []
         if others:

@@ -140,6 +140,14 @@ def test_what_was_put_back_after_a_user_runs_once_more_before_it(
     assert overwritten(usage(scope), left, scope, found) == again
 
 
+def test_an_import_comes_before_all_tests(scope: Scope) -> None:
+    """That a file with a later name changed the state as well makes no test less between."""
+    changed = dict.fromkeys(("test_z.py", TESTS[0], TESTS[2]), frozenset((1,)))
+    left = traces(changed={("KEPT",): changed}, lost={(("KEPT",), TESTS[2])})
+    found = also_affected(usage(scope), [TESTS[1]], left, scope, {})
+    assert overwritten(usage(scope), left, scope, found) == {TESTS[0], TESTS[2]}
+
+
 @pytest.mark.parametrize(
     ("writers", "readers", "again"),
     [
