@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from paceline import process
 from paceline.testing import PushedProject
@@ -176,6 +177,21 @@ def test_kill_9_leaves_nothing_that_counts(
     assert not any((project.root / ".git" / "paceline").glob("*"))
     project.commit("good", {"code.txt": "good again\n"})
     assert project.push().exit_code == 0
+
+
+def test_a_lock_without_a_note_is_removed_once_it_is_free(
+    project: PushedProject, control: Path
+) -> None:
+    """A push killed before its note was written leaves nothing; one that lives keeps its lock."""
+    notes = project.root / ".git" / "paceline"
+    notes.mkdir()
+    (notes / "paceline-push-000000000001.lock").touch()
+    (notes / ".paceline-push-000000000002.json.k3bx_9qw").write_text("{", encoding="utf-8")
+    living = notes / "paceline-push-000000000003.lock"
+    (control / "go").touch()
+    with FileLock(living):
+        assert "a bad word" in project.push().output
+        assert list(notes.glob("*")) == [living]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -2,8 +2,8 @@
 
 A worktree lies in the system's folder for temporary files, so that no tool finds another
 configuration above it. Before it is made, a note names it, below a lock that lasts as long as
-its process. A note whose lock is free belongs to a process that was killed: the next run
-removes what it left.
+its process. A lock that is free belongs to a process that was killed, be its note written or
+not: the next run removes what it left.
 """
 
 from __future__ import annotations
@@ -118,13 +118,16 @@ def _fill_submodules(source: Path, target: Path, commit: str) -> None:
 
 def remove_leftovers(home: Path, common: Path) -> list[Path]:
     """Remove the worktrees of processes that are gone; return their folders."""
-    notes = sorted(_notes(common).glob(f"{PREFIX}*.json"))
-    if not notes:
+    notes = _notes(common)
+    # The lock comes before the note, and the note is written beside and renamed.
+    names = {file.name.lstrip(".").partition(".")[0] for file in notes.glob(f"*{PREFIX}*")}
+    if not names:
         return []
     from filelock import FileLock, Timeout
 
     removed = []
-    for note in notes:
+    for name in sorted(names):
+        note = notes / f"{name}.json"
         try:
             with FileLock(note.with_suffix(".lock"), timeout=0):
                 folder = Path(tempfile.gettempdir()).resolve() / note.stem
@@ -144,6 +147,8 @@ def _remove(home: Path, common: Path, note: Path, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(common / "worktrees" / folder.name, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
+    for unfinished in note.parent.glob(f".{note.stem}*"):
+        unfinished.unlink(missing_ok=True)
     note.unlink(missing_ok=True)
     note.with_suffix(".lock").unlink(missing_ok=True)
 
