@@ -603,6 +603,19 @@ def test_status_knows_what_may_hold_new_tests(tmp_path: Path) -> None:
     assert status() == []
 
 
+def test_a_run_of_one_folder_does_not_make_new_tests_elsewhere_known(tmp_path: Path) -> None:
+    """Pytest begun in a folder below the root looks into that folder only."""
+    project = Project(tmp_path / "work")
+    project.write({"a/test_a.py": "def test_a(): pass", "b/test_b.py": "def test_b(): pass"})
+    # As the program `pytest` does: the working folder is not searched for modules.
+    begin = "import sys; sys.path.pop(0); import os, pytest; os.chdir(sys.argv[1]);"
+    begin += "pytest.main(['--impact'])"
+    assert "2 tests ran" in project.python("-c", begin, ".").output
+    project.write({"b/test_new.py": "def test_new(): assert False"})
+    assert "0 tests ran, 2 unaffected" in project.python("-c", begin, "a").output
+    assert "  b/test_new.py may hold new tests" in project.invoke("impact.status").output
+
+
 @contextlib.contextmanager
 def edited(project: Project, file: str, more: str) -> Iterator[None]:
     """Let `more` stand at the end of the file for a while."""

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from paceline.impact import inputs
 from paceline.impact.counting import Counts
+from paceline.impact.order import FileOrder
 from paceline.impact.project import Project
 from paceline.impact.recorder import Need
 from paceline.impact.records import Records
@@ -33,21 +34,22 @@ class Traces:
     state by its label, as in `StateChange`, each with the tests (or fixtures) that did it and what
     they added. `lost` are labels, each with one who may have removed what was there. `counts` has
     by how much tests moved numbers on. `places` has the place of each collected test in the order
-    that they run in.
+    that they run in, `order` is that of files of which none was collected.
     """
 
     written: Mapping[str, frozenset[str]]
     changed: Mapping[tuple[str, ...], Mapping[str, frozenset[int]]]
     counts: Counts
     places: Mapping[str, int]
+    order: FileOrder
     lost: Set[tuple[tuple[str, ...], str]] = frozenset()
 
     def is_before(self, one: str, other: str) -> bool:
         """Return whether the test (or file) `one` comes before `other` in a full run."""
         if one in self.places and other in self.places:
             return self.places[one] < self.places[other]
-        # Files of which all is left out are not collected: pytest goes by their names.
-        return one.partition("::")[0] < other.partition("::")[0]
+        place = self.order.place
+        return place(one.partition("::")[0]) < place(other.partition("::")[0])
 
     def has_between(
         self, tests: Iterable[str], some: Collection[str], others: Iterable[str]

@@ -19,7 +19,7 @@ from paceline.errors import IncompleteEvidence, UsageError
 from paceline.impact import rows
 from paceline.impact.records import Records
 
-FORMAT: Final = 12
+FORMAT: Final = 13
 
 #: What reading a damaged store raises.
 DAMAGE: Final = (sqlite3.DatabaseError, ValueError, KeyError, TypeError, zlib.error)
@@ -29,7 +29,7 @@ _PATIENCE_SECONDS: Final = 60.0
 
 _TABLES: Final = """
 CREATE TABLE environment (id INTEGER PRIMARY KEY, digest TEXT UNIQUE, detail TEXT, used_at REAL,
-                          files BLOB);
+                          files BLOB, starts BLOB);
 CREATE TABLE source (id INTEGER PRIMARY KEY, path TEXT, sha TEXT, blocks BLOB, UNIQUE(path, sha));
 CREATE TABLE need (id INTEGER PRIMARY KEY, kind TEXT, name TEXT, value TEXT,
                    UNIQUE(kind, name, value));

@@ -114,8 +114,9 @@ def _add(connection: sqlite3.Connection, environment: int, found: Records) -> in
             "INSERT OR REPLACE INTO test VALUES (?, ?, ?, ?, ?)",
             (environment, name, both.status, both.seconds, both.segment),
         )
-    seen = connection.execute("SELECT files FROM environment WHERE id = ?", (environment,))
-    rows.note_files(connection, environment, found.files | rows.files_in(seen.fetchone()[0]))
+    query = "SELECT files, starts FROM environment WHERE id = ?"
+    files, starts = map(rows.names_in, connection.execute(query, (environment,)).fetchone())
+    rows.note_files(connection, environment, found.files.union(files), starts or found.starts)
     return sum(test.segment in numbers for test in found.tests.values())
 
 

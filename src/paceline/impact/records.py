@@ -73,10 +73,15 @@ class TestRecord:
 
 @dataclass(frozen=True)
 class Records:
-    """All records of one environment. `files` are those that were there when all was collected."""
+    """All records of one environment.
+
+    `files` are those that were there when all was collected, `starts` the files and folders that
+    pytest began with then, in its order.
+    """
 
     tests: Mapping[str, TestRecord] = field(default_factory=dict)
     segments: Mapping[int, SegmentRecord] = field(default_factory=dict)
     sources: Mapping[int, SourceRecord] = field(default_factory=dict)
     needs: Mapping[int, NeedRecord] = field(default_factory=dict)
     files: frozenset[str] = frozenset()
+    starts: tuple[str, ...] = ()

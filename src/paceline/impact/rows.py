@@ -7,7 +7,7 @@ import os
 import sqlite3
 import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from paceline.impact.recorder import Kind, Need
@@ -18,11 +18,11 @@ from paceline.impact.source import Block, Source
 def load(connection: sqlite3.Connection, environment: str) -> Records:
     """Return the records of the environment with this digest; empty if there are none."""
     row = connection.execute(
-        "SELECT id, files FROM environment WHERE digest = ?", (environment,)
+        "SELECT id, files, starts FROM environment WHERE digest = ?", (environment,)
     ).fetchone()
     if row is None:
         return Records()
-    number, files = row
+    number, files, starts = row
     segments = load_segments(connection, number)
     tests = {
         name: TestRecord(status, seconds, segment)
@@ -42,7 +42,7 @@ def load(connection: sqlite3.Connection, environment: str) -> Records:
         for number, kind, name, value in connection.execute("SELECT * FROM need")
         if number in used_needs
     }
-    return Records(tests, segments, sources, needs, files_in(files))
+    return Records(tests, segments, sources, needs, frozenset(names_in(files)), names_in(starts))
 
 
 def load_segments(connection: sqlite3.Connection, environment: int) -> dict[int, SegmentRecord]:
@@ -75,15 +75,18 @@ def environment_number(
     return found
 
 
-def files_in(data: bytes | None) -> frozenset[str]:
-    """Return the files that `note_files` packed."""
-    return frozenset(_unpacked(data)) if data else frozenset()
+def names_in(data: bytes | None) -> tuple[str, ...]:
+    """Return the names that `note_files` packed."""
+    return tuple(_unpacked(data)) if data else ()
 
 
-def note_files(connection: sqlite3.Connection, environment: int, files: Iterable[str]) -> None:
-    """Note the files that were there when all tests were collected."""
+def note_files(
+    connection: sqlite3.Connection, environment: int, files: Iterable[str], starts: Sequence[str]
+) -> None:
+    """Note the files that were there when all tests were collected, and where pytest began."""
     connection.execute(
-        "UPDATE environment SET files = ? WHERE id = ?", (_packed(sorted(files)), environment)
+        "UPDATE environment SET files = ?, starts = ? WHERE id = ?",
+        (_packed(sorted(files)), _packed(list(starts)), environment),
     )
 
 

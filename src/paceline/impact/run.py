@@ -104,7 +104,7 @@ class Run:
         again: Iterable[str] = (),
         alone: Callable[[Set[str]], Iterable[str]] = lambda _: (),
         counted: Collection[str] = (),
-        collected_all: bool = False,
+        starts: Sequence[str] = (),
         coverage: Measurement | None = None,
     ) -> None:
         """Store what this run's processes recorded.
@@ -116,7 +116,8 @@ class Run:
         measured it.
 
         `complete` are the test files of which every test was collected, `partial` those of
-        which only some were asked for. `collected_all` says that the run looked into every file.
+        which only some were asked for. `starts` are given where the run looked into every file:
+        the files and folders that pytest began with.
         """
         recordings = [own, *self.left_behind(own.process)]
         disturbed = self._disturbed(recordings)
@@ -143,8 +144,8 @@ class Run:
             saving.settle_files(connection, number, collected, complete, partial)
             known = {node + UNKNOWN_TESTS for node in looked_into.difference(partial)} - names
             saving.forget(connection, number, lambda test: test in known)
-            if collected_all:
-                self._settle_project(connection, number, own, collected)
+            if starts:
+                self._settle_project(connection, number, own, collected, starts)
             saving.clean(connection, number)
 
     def touched(self) -> set[str]:
@@ -157,7 +158,12 @@ class Run:
         }
 
     def _settle_project(
-        self, connection: sqlite3.Connection, number: int, own: Recording, collected: set[str]
+        self,
+        connection: sqlite3.Connection,
+        number: int,
+        own: Recording,
+        collected: set[str],
+        starts: Sequence[str],
     ) -> None:
         """Note which files there are, and forget tests whose files are gone."""
         root = self.scope.root
@@ -167,7 +173,7 @@ class Run:
 
         saving.forget(connection, number, is_gone)
         files = own.values[Need.FILES, str(root)].split("\n")
-        rows.note_files(connection, number, files)
+        rows.note_files(connection, number, files, starts)
 
     def end(self) -> None:
         """Remove what the run kept beside the store."""

@@ -13,6 +13,7 @@ from functools import cache, cached_property
 from paceline.impact.counting import Counts, counts_of
 from paceline.impact.giving import from_value, process_names
 from paceline.impact.links import bits_reached, import_places, own_parts, reachable, reaching
+from paceline.impact.order import FileOrder
 from paceline.impact.recorder import SEARCH_FOLDERS, Kind, Need
 from paceline.impact.records import NEVER_RUN, NeedRecord, Records, SegmentRecord
 from paceline.impact.source import Source, indices
@@ -23,6 +24,7 @@ class Usage:
 
     def __init__(self, known: Records) -> None:
         self.known = known
+        self.order = FileOrder(known.starts)
         self._by_path = import_places(known.segments)
         self._names = cache(self._names_of)
         self._mentioned = cache(self._mentioned_by)
@@ -160,7 +162,7 @@ class Usage:
         if not name:  # all files are imported before the first test
             return True
         if file != file2:
-            return file.split("/") < file2.split("/")
+            return self.order.place(file) < self.order.place(file2)
         places = self._places.get(file, {})
         # Of those that parameters make of one function the order is not known.
         return one != other and places.get(_function(name), 0) <= places.get(_function(name2), 0)

@@ -170,7 +170,7 @@ class Aftermath:
                 changed[label][name] = changed[label].get(name, frozenset()) | more
         places = {name: place for place, name in enumerate(collected)}
         lost = frozenset(impact.hooks.lost) if impact.hooks else frozenset()
-        return Traces(written, changed, counts, places, lost)
+        return Traces(written, changed, counts, places, self._usage.order, lost)
 
     def _run(self, session: pytest.Session, found: Reasons, why: str) -> None:
         _say(session.config, f"{len(found)} more, {why}:")
@@ -181,7 +181,7 @@ class Aftermath:
             segment = self._known.segments.get(known.segment) if known else None
             if segment is not None:
                 self._counts[test] = counts_of(segment, self._known.needs)
-        files = sorted({test.partition("::")[0] for test in found}, key=lambda one: one.split("/"))
+        files = sorted({test.partition("::")[0] for test in found}, key=self._usage.order.place)
         self._folders = lasting.folders(before)
         _offer_conftests(session, self._folders)
         session.perform_collect([str(session.config.rootpath / file) for file in files])

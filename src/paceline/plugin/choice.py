@@ -118,7 +118,8 @@ class Choice:
             **_company(self.usage, alone, left_out),
             **{test: (*self.reasons.get(test, ()), "it ran without others") for test in alone},
         }
-        return dict(sorted(found.items(), key=lambda item: item[0].partition("::")[0].split("/")))
+        place = self.usage.order.place
+        return dict(sorted(found.items(), key=lambda item: place(item[0].partition("::")[0])))
 
     def ran_alone(self, ran: Set[str], order: Mapping[str, int]) -> set[str]:
         """Return those of the tests that `ran` which failed last time, and ran alone now.

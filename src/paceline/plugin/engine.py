@@ -5,6 +5,7 @@ Imported as a whole before anything is traced: traced, these imports would take 
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from collections.abc import Callable, Generator
@@ -33,7 +34,7 @@ from paceline.plugin import handover
 from paceline.plugin.carrying import LEFT_OUT, Carrying, is_measured
 from paceline.plugin.choice import Choice
 from paceline.plugin.declarations import declarations
-from paceline.plugin.narrowing import collects_all, is_narrowed
+from paceline.plugin.narrowing import arguments, asks_for_all, collects_all, is_narrowed
 from paceline.plugin.options import is_worker
 from paceline.plugin.pauses import Pauses
 from paceline.plugin.recording import SegmentHooks
@@ -156,6 +157,9 @@ class Impact:
                 self.recorder.folder,
             )
             known = run.known()
+            named = arguments(config)
+            starts = named if asks_for_all(config) else known.starts or named
+            known = dataclasses.replace(known, starts=starts)
             selecting = not config.option.impact_noselect
             choice = Choice(run.folder, selecting=selecting, narrowed=is_narrowed(config))
             if is_measured(config):
@@ -311,7 +315,7 @@ class Impact:
                 again=self.choice.held_back,
                 alone=lambda ran: self.choice.ran_alone(ran, order),
                 counted=self.choice.counted,
-                collected_all=collects_all(session),
+                starts=arguments(session.config) if collects_all(session) else (),
                 coverage=self._carrying.measurement() if self._carrying else None,
             )
 

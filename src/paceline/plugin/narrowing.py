@@ -32,11 +32,7 @@ def asked_for(config: pytest.Config) -> Callable[[str], bool]:
     """Return what tells whether a test lies in the files, folders or tests that were named."""
     if config.option.pyargs:
         return lambda _: True  # modules, which may lie anywhere
-    places: list[str] = []
-    for argument in config.args:
-        path, found, rest = argument.partition("::")
-        place = os.path.relpath(config.invocation_params.dir / path, config.rootpath)
-        places.append(place.replace(os.sep, "/") + found + rest)
+    places = arguments(config)
     begins = tuple(place + sign for place in places for sign in ("/", "::", "["))
 
     def is_asked_for(test: str) -> bool:
@@ -45,18 +41,38 @@ def asked_for(config: pytest.Config) -> Callable[[str], bool]:
     return is_asked_for
 
 
+def arguments(config: pytest.Config) -> tuple[str, ...]:
+    """Return the files, folders and tests that were named, relative to the root."""
+    places: list[str] = []
+    for argument in config.args:
+        path, found, rest = argument.partition("::")
+        place = os.path.relpath(config.invocation_params.dir / path, config.rootpath)
+        places.append(place.replace(os.sep, "/") + found + rest)
+    return tuple(places)
+
+
 def collects_all(session: pytest.Session) -> bool:
     """Return whether the run, now at its end, looked into every file that may hold tests."""
-    config = session.config
     ended = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+    return session.exitstatus in ended and asks_for_all(session.config)
+
+
+def asks_for_all(config: pytest.Config) -> bool:
+    """Return whether the run begins where the project's own settings say."""
     given = [str(argument) for argument in config.invocation_params.args]
     return (
-        session.exitstatus in ended
-        and not config.option.lf
+        not config.option.lf
         and not os.environ.get("PYTEST_ADDOPTS")
         and not any(argument.startswith(("--ignore", "--rootdir")) for argument in given)
-        and (config.args_source is not config.ArgsSource.ARGS or _is_group(config))
+        and _begins_as_usual(config)
     )
+
+
+def _begins_as_usual(config: pytest.Config) -> bool:
+    source = config.args_source
+    if source is config.ArgsSource.INVOCATION_DIR:  # of a folder below the root, only its tests
+        return config.invocation_params.dir == config.rootpath
+    return source is config.ArgsSource.TESTPATHS or _is_group(config)
 
 
 def _is_group(config: pytest.Config) -> bool:

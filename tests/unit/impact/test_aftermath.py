@@ -9,6 +9,7 @@ import pytest
 from paceline.impact import inputs, source
 from paceline.impact.aftermath import Traces, also_affected, givers, overwritten, too_early
 from paceline.impact.giving import as_value, from_value
+from paceline.impact.order import FileOrder
 from paceline.impact.recorder import Kind, Need
 from paceline.impact.records import NeedRecord, Records, SegmentRecord, SourceRecord, TestRecord
 from paceline.impact.scope import Scope
@@ -61,7 +62,7 @@ def usage(scope: Scope, giver: tuple[int, ...] = ()) -> Usage:
 def traces(**left: object) -> Traces:
     empty: dict[str, object] = {"written": {}, "changed": {}, "counts": {}}
     places = {name: place for place, name in enumerate(TESTS)}
-    return Traces(**{**empty, "places": places, **left})  # type: ignore[arg-type]
+    return Traces(**{**empty, "places": places, "order": FileOrder(), **left})  # type: ignore[arg-type]
 
 
 def affected(scope: Scope, records: Records, left: Traces) -> set[str]:
@@ -190,9 +191,12 @@ def test_a_module_that_is_imported_late_may_use_state(scope: Scope) -> None:
     assert affected(scope, records, left) == {TESTS[1], TESTS[2]}
 
 
-def test_files_that_were_not_collected_come_in_the_order_of_their_names() -> None:
+def test_files_that_were_not_collected_come_in_the_order_of_arguments_and_names() -> None:
     """Of a test that was not collected only its file is known."""
     left = traces()
     assert left.is_before(TESTS[0], TESTS[1])
     assert left.is_before("test_a.py::test_x", TESTS[0])
     assert not left.is_before("test_z.py::test_x", TESTS[0])
+    left = traces(order=FileOrder(["test_z.py", "test_app.py", "."]))
+    assert left.is_before("test_z.py::test_x", TESTS[0])
+    assert not left.is_before("test_a.py::test_x", TESTS[0])
