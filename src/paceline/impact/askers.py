@@ -81,6 +81,16 @@ class Askers:
         # A thread that runs nothing else does so for the project, as asyncio.to_thread does.
         return threading.current_thread() is threading.main_thread()
 
+    def owner(self, depth: int) -> str | None:
+        """Return the package of the nearest code outside the standard library, as `is_tool`."""
+        frame = frame_above(depth + 1)
+        while frame is not None:
+            owner = self._owner_of(frame.f_code.co_filename)
+            if owner is not None:
+                return owner
+            frame = frame.f_back
+        return None
+
     def libraries(self) -> tuple[list[tuple[str, FrameType]], bool]:
         """Return the frames of libraries below the nearest code of the project or a test tool.
 

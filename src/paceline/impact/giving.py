@@ -14,7 +14,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 
 from paceline.impact.links import import_places, own_parts, reachable
 from paceline.impact.nodes import Node
-from paceline.impact.recorder import SEARCH_FOLDERS, WORKING_FOLDER, Kind, Need
+from paceline.impact.recorder import (
+    RANDOM_NUMBERS,
+    SEARCH_FOLDERS,
+    WORKING_FOLDER,
+    Kind,
+    Need,
+)
 from paceline.impact.recording import RawSegment, Recording, StateChange
 from paceline.impact.records import NeedRecord
 
@@ -158,7 +164,11 @@ def _link_to_modules(places: Iterable[int], nodes: Sequence[Node]) -> set[str]:
 
 def process_names(needs: Iterable[NeedRecord]) -> set[str]:
     """Return by which names of state the process's environment counts for these needs."""
-    names = {Need.VARIABLE: "", Need.FOLDER: WORKING_FOLDER}
+    names = {
+        Need.VARIABLE: "",
+        Need.FOLDER: WORKING_FOLDER,
+        Need.RANDOM: RANDOM_NUMBERS,
+    }
     return {names[need.need] or need.name for need in needs if need.need in names}
 
 

@@ -202,8 +202,8 @@ def settings_of_loggers(loggers: Sequence[logging.Logger]) -> list[object]:
     ]
 
 
-def _states_of_random(sources: Sequence[random.Random]) -> list[object]:
-    # As `getstate`, which makes 625 numbers of it (CPython, _randommodule.c).
+def states_of_random(sources: Sequence[random.Random]) -> list[object]:
+    """Read as `getstate` does, which makes 625 numbers of it (CPython, _randommodule.c)."""
     size = random.Random.__mro__[1].__basicsize__
     return [
         (bytes_of(one, size)[object.__basicsize__ :], vars(one).get("gauss_next"))
@@ -222,7 +222,7 @@ READERS: Final[dict[type, Reader]] = {
     type(threading.Lock()): lambda locks: [one.locked() for one in locks],
     type(threading.RLock()): lambda locks: list(map(repr, locks)),  # owner and count
     logging.Logger: settings_of_loggers,
-    random.Random: _states_of_random,
+    random.Random: states_of_random,
     itertools.count: lambda counts: list(map(_next_number, counts)),
     bytearray: lambda arrays: list(map(bytes, arrays)),
     GeneratorType: _positions,

@@ -16,9 +16,12 @@ from enum import Enum
 from typing import Final
 
 #: Stands for the working folder where state is named.
-WORKING_FOLDER: Final = "the working folder"
+WORKING_FOLDER: Final = "working-folder"
 #: Stands for the folders that modules are looked for in.
 SEARCH_FOLDERS: Final = "sys.path"
+
+#: The label of the state of what random numbers come from.
+RANDOM_NUMBERS: Final = "random-numbers"
 
 
 class Kind(str, Enum):
@@ -65,6 +68,8 @@ class Need(str, Enum):
     COUNT = "count"
     #: A file or folder of the project that the segment wrote: known, and not compared.
     WRITTEN = "written"
+    #: That a test draws from what others left of random numbers that all share: not compared.
+    RANDOM = "random"
     #: A name that generated code mentions: known, and not compared.
     NAME = "name"
 

@@ -18,8 +18,10 @@ def replace(owner: Any, name: str, make: Callable[[Any], Any]) -> Callable[[], N
     replacement = make(original)
     if isinstance(replacement, FunctionType):  # else one that was replaced itself
         functools.update_wrapper(replacement, original)
-        home = owner.__name__ if isinstance(owner, ModuleType) else owner.__module__
-        replacement.__module__ = home
+        if isinstance(owner, ModuleType):  # where a method may stand, as random.seed does
+            replacement.__module__, replacement.__qualname__ = owner.__name__, name
+        else:
+            replacement.__module__ = owner.__module__
     setattr(owner, name, replacement)
 
     def undo() -> None:

@@ -1,7 +1,7 @@
 """State that belongs to the process and not to a module of the project, by who looks at it.
 
 A test may leave it changed: a variable, the working folder, where modules are looked for, levels of
-loggers. Nothing is imported here: what nobody has imported nobody has changed.
+loggers.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ from typing import Any, Final
 
 from paceline.impact.describing import described
 from paceline.impact.inputs import ALL_VARIABLES
-from paceline.impact.memory import identities
 from paceline.impact.reached import Change, Label
-from paceline.impact.readers import settings_of_loggers
 from paceline.impact.recorder import SEARCH_FOLDERS, WORKING_FOLDER
+from paceline.impact.settings import READERS
 
 #: Variables that pytest and Paceline set themselves.
 _OURS: Final = (b"PYTEST_", b"PACELINE_")
@@ -37,43 +36,11 @@ _SIGNALS: Final = tuple(
 )
 
 
-def _logging(logging: Any) -> object:
-    named = logging.root.manager.loggerDict.items()
-    loggers = [one for _, one in named if isinstance(one, logging.Logger)]
-    changed = [
-        one for one in loggers if one.level or one.disabled or one.handlers or not one.propagate
-    ]
-    return logging.root.manager.disable, settings_of_loggers([*changed, logging.root])
-
-
-def _decimal(decimal: Any) -> object:
-    context = decimal.getcontext()
-    return context.prec, context.rounding, context.Emin, context.Emax, tuple(context.traps.items())
-
-
 _FOLDER: Final = Label((WORKING_FOLDER, "getcwd", "cwd", "abspath", "absolute"))
 _SEARCH_FOLDERS: Final = Label((SEARCH_FOLDERS,))
 _ARGUMENTS: Final = Label(("argv", "parse_args"))
 _HANDLERS: Final = Label(("signal", "getsignal", "raise_signal"))
 _TIME_ZONE: Final = Label(("tzname", "localtime", "mktime", "fromtimestamp", "strftime"))
-
-#: By module: the names that code mentions which looks at this state, and how it is read.
-_READERS: Final[dict[str, tuple[Label, Callable[[Any], object]]]] = {
-    "logging": (Label(("logging", "getLogger", "caplog")), _logging),
-    "decimal": (Label(("decimal", "Decimal", "getcontext", "localcontext")), _decimal),
-    "locale": (
-        Label(("locale", "setlocale", "localeconv", "strftime", "strcoll")),
-        lambda locale: locale.setlocale(locale.LC_ALL),
-    ),
-    "socket": (
-        Label(("socket", "create_connection", "urlopen", "getdefaulttimeout")),
-        lambda socket: socket.getdefaulttimeout(),
-    ),
-    "warnings": (
-        Label(("warnings", "warn", "catch_warnings", "simplefilter", "filterwarnings")),
-        lambda warnings: identities(warnings.filters),
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -95,9 +62,10 @@ def read() -> Surroundings:
     }
     with contextlib.suppress(OSError):  # it may be gone
         found[_FOLDER] = os.getcwd()
-    for name, (label, reader) in _READERS.items():
-        if name in sys.modules:
-            found[label] = reader(sys.modules[name])
+    for name, label, reader in READERS:
+        module = sys.modules.get(name)
+        if module is not None:
+            found[label] = reader(module)
     return Surroundings(dict(environ._data), found)
 
 
@@ -120,4 +88,4 @@ def changes(before: Surroundings, now: Surroundings) -> dict[Label, Change]:
 
 def _is_first_look(label: Label) -> bool:
     """Return whether the module that holds this state was not imported before."""
-    return any(label == known for known, _ in _READERS.values())
+    return any(label == known for _, known, _ in READERS)

@@ -23,6 +23,7 @@ from paceline.impact import inputs
 from paceline.impact.askers import Askers, frame_above
 from paceline.impact.libraries import Libraries
 from paceline.impact.mentions import names_in
+from paceline.impact.randomness import Randomness
 from paceline.impact.recorder import WORKING_FOLDER, Need, Recorder, Segment
 from paceline.impact.replacing import replace
 from paceline.impact.scope import Scope
@@ -50,6 +51,7 @@ class Watch:
         self.replaced: dict[Any, Any] = {}
         self.askers = Askers(scope)
         self.libraries = Libraries(recorder, self.askers)
+        self.randomness = Randomness(self._replace, self.askers.owner, self.askers.is_tool)
         self._handlers: dict[str, Callable[[tuple[Any, ...]], None]] = {
             "open": self._open,
             "os.listdir": self._list,
@@ -94,6 +96,7 @@ class Watch:
         for name in ("__len__", "__repr__", "copy"):
             self._replace(type(os.environ), name, variables.all)
         self._replace(type(os.environ), "__iter__", variables.each)
+        self.randomness.start()
 
     def stop(self) -> None:
         """Stop noting. The audit hook stays, since Python has no way to remove one."""

@@ -12,7 +12,8 @@ import pytest
 from _pytest.fixtures import FixtureDef
 
 from paceline.impact.counting import NEVER, Counts
-from paceline.impact.recorder import SEARCH_FOLDERS, Kind, Need, Segment
+from paceline.impact.reached import Change, Label
+from paceline.impact.recorder import RANDOM_NUMBERS, SEARCH_FOLDERS, Kind, Need, Segment
 from paceline.impact.recording import Numbering, RawTest, Recording, StateChange
 from paceline.impact.records import NEVER_RUN, UNKNOWN_TESTS
 from paceline.impact.source import SUFFIXES
@@ -126,6 +127,7 @@ class SegmentHooks:
         self._compared.append((self._moment, self._recorder.session))
         with self._watch.aside(), self._tracer.aside():
             self.state.changed()
+            self._watch.randomness.end(in_test=False)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_make_collect_report(self, collector: pytest.Collector) -> Generator[None, Any, Any]:
@@ -236,6 +238,11 @@ class SegmentHooks:
             used = {*files, *segment.code, *segment.early}
             self._note_late(self.state.wake(used, self._recorder.asked))
             changed = self.state.changed()
+            drawn_from, moved = self._watch.randomness.end(in_test=segment.kind is Kind.TEST)
+            for name in drawn_from:
+                self._watch.note_in(segment, Need.RANDOM, name)
+            if moved:
+                changed[Label((RANDOM_NUMBERS,))] = Change()
             if segment.kind is Kind.COLLECTION:  # pytest itself adds the folders of tests
                 changed.pop(frozenset((SEARCH_FOLDERS,)), None)
             self.lost |= {
