@@ -7,7 +7,7 @@ that none has changed before, may change how a test ends that was left out.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from paceline.impact import inputs
 from paceline.impact.counting import Counts
 from paceline.impact.order import FileOrder
 from paceline.impact.project import Project
-from paceline.impact.recorder import Need
+from paceline.impact.recorder import Kind, Need
 from paceline.impact.records import Records
 from paceline.impact.scope import Scope, folder_of
 from paceline.impact.selection import CHANGED_MEANWHILE, Selector
@@ -30,11 +30,13 @@ Reasons = dict[str, tuple[str, ...]]
 class Traces:
     """What the tests of a run left behind.
 
-    `written` are absolute paths of files and folders that they wrote or made, `changed` is
+    `written` are absolute paths of files and folders that they wrote or made, also as `shared`
+    names them, `changed` is
     state by its label, as in `StateChange`, each with the tests (or fixtures) that did it and what
     they added. `lost` are labels, each with one who may have removed what was there. `counts` has
     by how much tests moved numbers on. `places` has the place of each collected test in the order
-    that they run in, `order` is that of files of which none was collected.
+    that they run in, `order` is that of files of which none was collected. `ended` are files,
+    classes and folders of which fixtures ended before all that a full run has in them.
     """
 
     written: Mapping[str, frozenset[str]]
@@ -43,6 +45,7 @@ class Traces:
     places: Mapping[str, int]
     order: FileOrder
     lost: Set[tuple[tuple[str, ...], str]] = frozenset()
+    ended: Set[str] = frozenset()
 
     def is_before(self, one: str, other: str) -> bool:
         """Return whether the test (or file) `one` comes before `other` in a full run."""
@@ -67,6 +70,20 @@ class Traces:
             (first not in self.places or self.is_before(first, test)) and self.is_before(test, last)
             for test in tests
         )
+
+    def left_within(self, tests: Iterable[str], users: Sequence[str]) -> set[str]:
+        """Return those of `tests` of which a fixture has ended that one of the `users` shares."""
+        return {
+            test
+            for node in self.ended
+            for test in tests
+            if _is_in(test, node)
+            if any(_is_in(user, node) and self.is_before(test, user) for user in users)
+        }
+
+
+def _is_in(test: str, node: str) -> bool:
+    return test.startswith((f"{node}::", f"{node}/"))
 
 
 def also_affected(
@@ -110,7 +127,8 @@ def overwritten(
     """Return the tests that left newly what one after some of its `users` put back already.
 
     In a full run these users come between, and find what was there until then: so all that changed
-    it have to run once more, in order with them.
+    it have to run once more, in order with them. So have those that left it in what a fixture made
+    which has ended: for the users the fixture begins anew.
     """
     found: set[str] = set()
     for path, writers in traces.written.items():
@@ -118,14 +136,16 @@ def overwritten(
         readers = [user for user, why in users.items() if reason in why]
         if traces.has_between(readers, writers, writers):
             found |= writers
+        found |= traces.left_within(writers, readers)
     for label in {change.label for change in _new_changes(usage, traces)}:
         names = frozenset(label)
         last = {test for other, test in traces.lost if not names.isdisjoint(other)}
         changed = (some for other, some in traces.changed.items() if not names.isdisjoint(other))
         changers = {test for some in changed for test in some}
-        finding = (user for user in users if usage.may_find(user, names))
+        finding = [user for user in users if usage.may_find(user, names)]
         if len(changers) > 1 and traces.has_between(finding, changers, last):
             found |= changers
+        found |= traces.left_within(changers, finding)
     return frozenset(found.intersection(traces.places))
 
 
@@ -147,18 +167,26 @@ def _by_files(
         for path in written.keys() - settled
     ):
         return {}
-    disturbed = _disturbed(written, before)
+    shared = {need.name for need in known.needs.values() if need.need is Need.SHARED}
+    disturbed = _disturbed(written, before, shared)
     selection = Selector(known, Project(scope.root, environ), settled, disturbed).select()
     still = selection.waiting.intersection(waiting)
     return {test: why for test, why in selection.reasons.items() if test not in still}
 
 
-def _disturbed(written: Mapping[str, frozenset[str]], before: Mapping[str, set[str]]) -> set[str]:
+def _disturbed(
+    written: Mapping[str, frozenset[str]], before: Mapping[str, set[str]], shared: Set[str]
+) -> set[str]:
     """Return the files that one test wrote newly and another one wrote as well.
 
-    What is there now may be what was there before both, and not what is found between them.
+    What is there now may be what was there before both, and not what is found between them. Of
+    `shared` ones it is not known what was there before.
     """
-    return {path for path, names in written.items() if len(names) > 1 and names - before[path]}
+    return {
+        path
+        for path, names in written.items()
+        if names - before[path] and (len(names) > 1 or path in shared)
+    }
 
 
 def _by_counts(usage: Usage, traces: Traces, waiting: Collection[str]) -> Reasons:
@@ -177,12 +205,20 @@ def _by_counts(usage: Usage, traces: Traces, waiting: Collection[str]) -> Reason
 
 
 def _writers_before(known: Records) -> defaultdict[str, set[str]]:
-    """Return for each path the segments that are known to have written to it."""
-    found: defaultdict[str, set[str]] = defaultdict(set)
+    """Return for each path the segments that are known to have written to it.
+
+    What a process wrote counts for those that started it.
+    """
+    starters: defaultdict[int, set[str]] = defaultdict(set)
     for segment in known.segments.values():
+        for link in segment.links:
+            if known.segments[link].kind is Kind.SESSION:
+                starters[link].add(segment.name)
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for number, segment in known.segments.items():
         for need in map(known.needs.get, segment.needs):
             if need is not None and need.need is Need.WRITTEN:
-                found[need.name].add(segment.name)
+                found[need.name] |= {segment.name, *starters[number]}
     return found
 
 

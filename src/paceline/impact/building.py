@@ -20,6 +20,7 @@ from paceline.impact.recorder import Kind, Need
 from paceline.impact.recording import RawSegment, RawTest, Recording, Traced
 from paceline.impact.records import NEVER_RUN, NeedRecord, SourceRecord
 from paceline.impact.scope import Scope
+from paceline.impact.shared import name_of, names_of
 from paceline.impact.tracer import unpack
 from paceline.impact.variables import WSGI
 
@@ -81,6 +82,8 @@ class Builder:
         self._written: set[str] = set()
         #: The places of the segments that wrote to a file.
         self._writers: dict[str, set[int]] = {}
+        #: The segments that wrote or made each path, in whichever process.
+        self._makers: dict[str, list[RawSegment]] = {}
         self._blocks = Blocks()
         self._generated = _Generated()
         self._modules: dict[tuple[int, str], tuple[str, ...]] = {}
@@ -97,8 +100,11 @@ class Builder:
         `opened` are files of which it is known that code in Python opens them.
         """
         self._take_values(recordings)
-        self._written = {path for one in recordings for path in one.written}
-        self._writers = {}
+        self._makers, self._writers = {}, {}
+        for one in recordings:
+            for path, writers in one.written.items():
+                self._makers.setdefault(path, []).extend(one.segments[place] for place in writers)
+        self._written = set(self._makers)
         offsets: dict[int, int] = {}
         nodes: list[Node] = []
         for one in recordings:
@@ -123,12 +129,14 @@ class Builder:
 
     def _note_writers(self, one: Recording, start: int, nodes: Sequence[Node]) -> None:
         for path, writers in one.written.items():
-            places = {start + writer for writer in writers}
-            self._writers.setdefault(path, set()).update(places)
+            self._writers.setdefault(path, set()).update(start + writer for writer in writers)
             name = self._scope.relative(path)
-            if not os.path.isabs(name):
-                for place in places:
-                    nodes[place].needs.add(NeedRecord(Need.WRITTEN, name, ""))
+            names = set() if os.path.isabs(name) else {name}
+            for writer in writers:
+                shared = names_of(path, self._makers, one.segments[writer])
+                nodes[start + writer].needs |= {
+                    NeedRecord(Need.WRITTEN, one, "") for one in names | shared
+                }
 
     def _name(self, raw: RawSegment) -> str:
         return self._scope.relative(raw.name) if raw.kind is Kind.IMPORT else raw.name
@@ -152,9 +160,14 @@ class Builder:
         for need, name in raw.needs:
             if need is Need.DEFAULTS:
                 self._add_defaults(node, name)
+            elif need is Need.SHARED:
+                self._add_shared(node, name, raw)
             elif not self._is_given(need, name, one):
                 self._add_need(node, need, name)
             elif _is_child(one):
+                self._add_shared(
+                    node, os.path.join(name, "") if need is Need.LISTING else name, raw
+                )
                 for folder in (name, *map(str, Path(name).parents)):
                     node.links |= self._writers.get(folder, set())
         for name in raw.modules:
@@ -304,6 +317,17 @@ class Builder:
             node.disturbed.add(name)
         stored = name if need is Need.VARIABLE else self._scope.relative(name)
         node.needs.add(NeedRecord(need, stored, self._value(need, name)))
+
+    def _add_shared(self, node: Node, path: str, raw: RawSegment) -> None:
+        shared = name_of(path, self._makers, raw)
+        if (
+            not shared
+            and self._scope.holds(path)
+            and any(one is not raw for one in self._makers.get(path, ()))
+        ):
+            shared = self._scope.relative(path)  # a file that the run made has its name in each
+        if shared:
+            node.needs.add(NeedRecord(Need.SHARED, shared, ""))
 
     def _add_defaults(self, node: Node, place: str) -> None:
         """Let it depend on the constant defaults of the function at a line, if it has some."""

@@ -21,6 +21,7 @@ _SAID: Mapping[Need, str] = {
     Need.STAT: "asks for the size of",
     Need.VARIABLE: "reads variable",
     Need.DECLARED: "declares",
+    Need.SHARED: "looks at",
     Need.RANDOM: "draws what others left of the random numbers of",
 }
 

@@ -266,6 +266,7 @@ _READERS: Final[Mapping[Need, Callable[[str], str]]] = {
     Need.DECLARED: _matching,
     Need.DATA: _data,
     Need.FILES: lambda name: "\n".join(files(Path(name))),
+    Need.SHARED: lambda _: "",
     Need.RANDOM: lambda _: "",
     Need.FOLDER: lambda name: os.path.relpath(os.getcwd(), name),
     Need.CONFIGURATION: lambda name: configuration(Path(name)),

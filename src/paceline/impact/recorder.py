@@ -68,6 +68,8 @@ class Need(str, Enum):
     COUNT = "count"
     #: A file or folder of the project that the segment wrote: known, and not compared.
     WRITTEN = "written"
+    #: A file in a folder that the run made, or its entries, as `shared` names them: not compared.
+    SHARED = "shared"
     #: That a test draws from what others left of random numbers that all share: not compared.
     RANDOM = "random"
     #: A name that generated code mentions: known, and not compared.

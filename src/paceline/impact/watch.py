@@ -129,6 +129,9 @@ class Watch:
     def note(self, need: Need, path: str) -> None:
         """Note that the current segment needs `path` (or variable) in this way."""
         made = "" if need is Need.VARIABLE else self._made_at(path)
+        if made:
+            shared = os.path.join(path, "") if need is Need.LISTING else path
+            self.recorder.current.needs.add((Need.SHARED, shared))
         if made and not os.path.lexists(path):
             self._note_here(need, path)  # made and removed: absent as before
         elif made:
@@ -286,6 +289,7 @@ class Watch:
         source, path = self._path(arguments[0]), self._path(arguments[1])
         if source and self.scope.counts(source) and not self.askers.is_tool(3):
             self.note(Need.CONTENT, source)
+            self._taken_away(source)
         if path and self.scope.counts(path):
             self.recorder.written[path].add(self.recorder.current)
 
@@ -294,8 +298,12 @@ class Watch:
         if path and self.scope.counts(path):
             if not self.askers.is_tool(3):
                 self.note(Need.EXISTS, path)
-            if self.scope.holds(path) and os.path.lexists(path):
-                self.recorder.written[path].add(self.recorder.current)  # as a write for all others
+            self._taken_away(path)
+
+    def _taken_away(self, path: str) -> None:
+        """Note what is removed as written: that it is for all others."""
+        if os.path.lexists(path) and (self.scope.holds(path) or self.own_work(path)):
+            self.recorder.written[path].add(self.recorder.current)
 
     def _gone_to(self, arguments: tuple[Any, ...]) -> None:
         path = self._path(arguments[0])

@@ -11,6 +11,7 @@ import pytest
 
 from paceline.impact.aftermath import Traces, also_affected, givers, overwritten, too_early
 from paceline.impact.counting import as_before, counts_of
+from paceline.impact.shared import Maker, names_of
 from paceline.impact.usage import Usage
 from paceline.plugin import lasting
 from paceline.plugin.choice import Reasons
@@ -144,22 +145,16 @@ class Aftermath:
 
     def _traces(self) -> Traces:
         impact = self._impact
-        written = {
-            path: frozenset(one.name for one in segments)
-            for path, segments in impact.recorder.written.items()
-        }
         changes = list(impact.hooks.changes()) if impact.hooks else []
         counts = impact.hooks.counts() if impact.hooks else {}
         collected = list(impact.hooks.collected) if impact.hooks else []
         for one in impact.recordings():
             collected = collected or list(one.collected)
-            for path, numbers in one.written.items():
-                names = {one.segments[number].name for number in numbers}
-                written[path] = written.get(path, frozenset()) | names
             changes += [
                 (one.segments[item.segment].name, item.labels, item.counts, item.added)
                 for item in one.changes
             ]
+        written = self._written()
         for path in impact.touched_by_programs():
             written.setdefault(path, frozenset((_PROGRAM,)))
         changed: defaultdict[tuple[str, ...], dict[str, frozenset[int]]] = defaultdict(dict)
@@ -170,7 +165,34 @@ class Aftermath:
                 changed[label][name] = changed[label].get(name, frozenset()) | more
         places = {name: place for place, name in enumerate(collected)}
         lost = frozenset(impact.hooks.lost) if impact.hooks else frozenset()
-        return Traces(written, changed, counts, places, self._usage.order, lost)
+        ended = frozenset(impact.hooks.ended) if impact.hooks else frozenset()
+        return Traces(written, changed, counts, places, self._usage.order, lost, ended)
+
+    def _written(self) -> dict[str, frozenset[str]]:
+        """Return who wrote what, as paths and as other runs name it.
+
+        What a process wrote goes by the test or fixture that started it.
+        """
+        impact = self._impact
+        writers: list[tuple[str, Maker, str]] = [
+            (path, segment, segment.name)
+            for path, segments in impact.recorder.written.items()
+            for segment in segments
+        ]
+        started = impact.started()
+        for one in impact.recordings():
+            for path, numbers in one.written.items():
+                segments = [one.segments[number] for number in numbers]
+                starter = started.get(one.process)
+                writers += [(path, segment, starter or segment.name) for segment in segments]
+        makers: defaultdict[str, list[Maker]] = defaultdict(list)
+        for path, segment, _ in writers:
+            makers[path].append(segment)
+        found: defaultdict[str, frozenset[str]] = defaultdict(frozenset)
+        for path, segment, name in writers:
+            for shown in (path, *names_of(path, makers, segment)):
+                found[shown] |= {name}
+        return found
 
     def _run(self, session: pytest.Session, found: Reasons, why: str) -> None:
         _say(session.config, f"{len(found)} more, {why}:")

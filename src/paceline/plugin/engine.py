@@ -251,10 +251,16 @@ class Impact:
         """Return files that changed in this run, if programs ran that cannot be seen through."""
         if self._run is None or self.hooks is None:
             return set()
-        started = self.hooks.has_children() or any(
-            segment.children for one in self.recordings() for segment in one.segments
-        )
-        return self._run.touched() if started else set()
+        return self._run.touched() if self.started() else set()
+
+    def started(self) -> dict[int, str]:
+        """Return the processes that were started, by the test or fixture that did."""
+        found = self.hooks.started() if self.hooks is not None else {}
+        for one in self.recordings():
+            for segment in one.segments:
+                name = found.get(one.process, segment.name)
+                found |= {child.process: name for child in segment.children}
+        return found
 
     def runs_here(self) -> bool:
         """Return whether tests run in this process, and whatever runs is also measured."""

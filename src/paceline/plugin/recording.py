@@ -55,9 +55,14 @@ class SegmentHooks:
         self.collected: list[str] = []
         #: Files that are not even looked into: all their tests are left out.
         self.quiet_files: set[str] = set()
+        #: The nodes of which a fixture has ended before all tests came that a full run has there.
+        self.ended: set[str] = set()
         self._collectors: dict[str, tuple[pytest.Collector, bool]] = {}
         self._items: list[pytest.Item] = []
         self._never_run: list[pytest.Item] = []
+        #: All tests that are to run, and what runs now, with the file of its module.
+        self._running: set[str] = set()
+        self._present: tuple[Segment, Set[str]] = self._recorder.session, frozenset()
         self._execute: Any = FixtureDef.execute
         self._finish: Any = FixtureDef.finish
 
@@ -79,6 +84,7 @@ class SegmentHooks:
             if segment is None or fixturedef.cached_result is None:
                 hooks._finish(fixturedef, request)
                 return
+            hooks._compare_at_end(request.node)
             ending = hooks._ending(segment)
             try:
                 with hooks._recorder.inside(ending):
@@ -88,6 +94,25 @@ class SegmentHooks:
             hooks.state.drop_fixture(fixturedef.argname)
 
         self._patch(execute, finish)
+
+    def _compare_at_end(self, node: pytest.Collector) -> None:
+        """See what a test has changed before fixtures end that others would still use."""
+        name = node.nodeid.removesuffix("/__init__.py")
+        if isinstance(node, pytest.Session) or not self._leaves_out_more(name):
+            return
+        self.ended.add(name)
+        self._note_state(*self._present)
+
+    def _leaves_out_more(self, node: str) -> bool:
+        """Return whether tests of this node are left out that come after the present one."""
+        if any(file.startswith(f"{node}/") for file in self.quiet_files):
+            return True
+        present = max(self.order, key=self.order.__getitem__, default="")
+        later = self.collected[self.collected.index(present) + 1 :] if present else []
+        return any(
+            test.startswith((f"{node}::", f"{node}/")) and test not in self._running
+            for test in later
+        )
 
     def _ending(self, fixture: Segment) -> Segment:
         """Return the segment of a fixture's end, of which the links count for the test run last.
@@ -155,6 +180,7 @@ class SegmentHooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
         """Watch from now on what tests put into pytest's own objects."""
+        self._running = {item.nodeid for item in session.items}
         config = session.config
         of_config = {"": vars(config), "option": vars(config.option), "stash": _kept_in(config)}
         self.state.add_namespaces("config", of_config)
@@ -191,6 +217,7 @@ class SegmentHooks:
         with self._watch.aside(), self._tracer.aside():
             self._link(segment, item)
             self._note_late(self.state.wake(files))
+        self._present = segment, files
         with self._recorder.inside(segment):
             result = yield
         self._note_state(segment, files)
@@ -280,9 +307,10 @@ class SegmentHooks:
         """Return the tests that passed."""
         return {name for name in self.order if self._status(name) == "passed"}
 
-    def has_children(self) -> bool:
-        """Return whether a test or a wide fixture started a process."""
-        return any(one.children for one in (*self._tests.values(), *self._fixtures.values()))
+    def started(self) -> dict[int, str]:
+        """Return the processes that tests and wide fixtures started, by whom."""
+        own = (*self._tests.values(), *self._fixtures.values())
+        return {child.process: one.name for one in own for child in one.children}
 
     def counts(self) -> Counts:
         """Return how far each test moved numbers on."""

@@ -168,6 +168,39 @@ def test_a_file_that_was_put_back_concerns_who_reads_it(
     assert overwritten(usage(scope), left, scope, found) == again
 
 
+@pytest.mark.parametrize(
+    ("node", "giver", "again"),
+    [
+        ("test_app.py", TESTS[0], {TESTS[0]}),
+        ("test_app.py", TESTS[2], set()),  # it comes after the user
+        ("test_app.py::TestClass", TESTS[0], set()),
+        ("test_other.py", TESTS[0], set()),
+    ],
+)
+def test_a_fixture_that_has_ended_begins_anew_with_who_left_something(
+    scope: Scope, node: str, giver: str, again: set[str]
+) -> None:
+    """For a user of the same module, class or folder; else it has ended in a full run as well."""
+    left = traces(changed={("KEPT",): {giver: frozenset((1,))}}, ended={node})
+    found = also_affected(usage(scope), [TESTS[1]], left, scope, {})
+    assert overwritten(usage(scope), left, scope, found) == again
+
+
+def test_a_shared_file_concerns_who_looks_at_it(scope: Scope) -> None:
+    """What is there now is not compared; who wrote it before changes nothing for the others."""
+    name = "f in a folder of ::box"
+    records = known(scope)
+    needs = {**records.needs, 9: NeedRecord(Need.SHARED, name, "")}
+    user = segment(Kind.TEST, TESTS[1], needs=(9,))
+    segments = {**records.segments, 2: user}
+    records = Records(records.tests, segments, records.sources, needs)
+    left = traces(written={name: frozenset({TESTS[0]})})
+    assert affected(scope, records, left) == {TESTS[1]}
+    needs[10] = NeedRecord(Need.WRITTEN, name, "")
+    segments[1] = segment(Kind.TEST, TESTS[0], needs=(10,))
+    assert affected(scope, records, left) == set()
+
+
 def test_damaged_state_is_that_of_nobody() -> None:
     """More tests run then."""
     assert from_value(as_value({"KEPT": {1, 2}})) == {"KEPT": {1, 2}}
