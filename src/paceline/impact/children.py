@@ -43,7 +43,10 @@ _TELLING: Final = ("--f", "--r", "--o", "--t", "--co", "-o", "-T")
 
 
 class Children:
-    """Notes the processes that the current segment starts."""
+    """Notes the processes that the current segment starts.
+
+    `note_folder` is told in which folder each begins.
+    """
 
     def __init__(
         self,
@@ -51,9 +54,11 @@ class Children:
         folder: Path,
         root: Path,
         asked_by_tool: Callable[[int], bool],
+        note_folder: Callable[[str], None],
     ) -> None:
         self._recorder = recorder
         self._asked_by_tool = asked_by_tool
+        self._note_folder = note_folder
         self._folder = folder
         self._root = root
         self._undo: list[Callable[[], None]] = []
@@ -85,11 +90,14 @@ class Children:
     def _replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
         self._undo.append(replace(owner, name, make))
 
-    def _note(self, process: int, program: str, files: tuple[str, ...] = ()) -> None:
+    def _note(
+        self, process: int, program: str, files: tuple[str, ...] = (), folder: str = "."
+    ) -> None:
         if not self._recorder.active or _is_plain(program, _HARMLESS):
             return
         if not self._asked_by_tool(3):
             self._recorder.current.children.add(Child(process, program, files))
+            self._note_folder(folder)
 
     def _popen(self, original: Any) -> Any:
         def __init__(popen: Any, args: Any, *rest: Any, **options: Any) -> None:
@@ -102,7 +110,8 @@ class Children:
                 texts = [f"shell: {texts[0]}"]
             elif options.get("executable"):
                 texts[0] = os.fsdecode(options["executable"])
-            folder = os.fsdecode(options.get("cwd") or os.getcwd())
+            given = os.fsdecode(options.get("cwd") or ".")
+            folder = os.path.join(os.getcwd(), given)
             files = {os.path.abspath(os.path.join(folder, text)) for text in texts[1:]}
             files |= {os.path.realpath(file) for file in files}
             program = texts[0]
@@ -116,7 +125,7 @@ class Children:
             # Of a program that reads nothing else, one that is absent counts as well.
             if not reads_named_files_only(program):
                 files = set(filter(os.path.isfile, files))
-            self._note(popen.pid, program, tuple(sorted(files)))
+            self._note(popen.pid, program, tuple(sorted(files)), given)
 
         return __init__
 
@@ -233,7 +242,7 @@ def begin_if_asked() -> None:
     tracer.start()
     watch.start()
     Imports(recorder, watch).start()
-    Children(recorder, folder, Path(root), watch.askers.is_tool).start()
+    Children(recorder, folder, Path(root), watch.askers.is_tool, watch.note_folder).start()
     atexit.register(write, recorder, folder)
 
 

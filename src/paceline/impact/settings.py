@@ -79,6 +79,7 @@ READERS: Final[tuple[Reader, ...]] = (
      _attributes("excepthook", "unraisablehook", "displayhook", "breakpointhook")),
     ("sys", Label((SEARCH_FOLDERS, "meta_path", "path_hooks")),
      _registries("meta_path", "path_hooks")),
+    ("threading", Label(("threading", "active_count")), _registries("_active")),
     ("tracemalloc", Label(("tracemalloc",)),
      lambda tracemalloc: tracemalloc.is_tracing()),
     ("logging", Label(("logging", "getLogger", "caplog")), _logging),

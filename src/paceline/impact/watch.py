@@ -230,12 +230,12 @@ class Watch:
                 self.note(Need.EXISTS, path)
         if not overwriting and not self.askers.is_import(path) and not self.askers.is_tool(3):
             self.note(Need.CONTENT, path)
-            self._note_folder(arguments[0])
+            self.note_folder(arguments[0])
         # A folder is opened for writing to get a file without a name (O_TMPFILE).
         if writing and not os.path.isdir(path):
             self.recorder.written[path].add(self.recorder.current)
 
-    def _note_folder(self, path: Any) -> None:
+    def note_folder(self, path: Any) -> None:
         """Note that a relative path was used: in the folder that the run began in, or another."""
         recorder = self.recorder
         if os.path.isabs(path):
@@ -274,7 +274,7 @@ class Watch:
         if self.askers.is_tool(4):
             return None
         self.note(Need.LISTING, path)
-        self._note_folder(given or ".")
+        self.note_folder(given or ".")
         return path
 
     def _made(self, arguments: tuple[Any, ...]) -> None:
@@ -309,7 +309,7 @@ class Watch:
         path = self._path(arguments[0])
         if path and self.scope.counts(path) and not self.askers.is_tool(3):
             self.note(Need.EXISTS, path)
-            self._note_folder(arguments[0])
+            self.note_folder(arguments[0])
 
     def _linked(self, arguments: tuple[Any, ...]) -> None:
         path = self._path(arguments[1])
@@ -336,7 +336,7 @@ class Watch:
         path = self._path(name) if name and os.path.dirname(name) else None
         if path and self.scope.counts(path) and not self.askers.is_tool(3):
             self.note(Need.CONTENT, path)
-            self._note_folder(name)
+            self.note_folder(name)
 
     def _system(self, arguments: tuple[Any, ...]) -> None:
         self.recorder.current.unseen.add(f"os.system({os.fsdecode(arguments[0])!r})")
@@ -391,7 +391,7 @@ class Watch:
                     name = None if by_tool else self._path(path, kwargs.get("dir_fd"))
                     if name and self.scope.counts(name):
                         self.note(self.askers.question(sys._getframe(1)), name)
-                        self._note_folder(path)
+                        self.note_folder(path)
                 except (TypeError, ValueError):
                     pass  # the original says what is wrong with the argument
                 except Exception as error:  # a test may have put anything in place of os
@@ -406,7 +406,7 @@ class Watch:
         def getcwd() -> Any:
             if self._listening() and not self.askers.is_tool(2):
                 with self.aside():
-                    self._note_folder(".")
+                    self.note_folder(".")
             return original()
 
         return getcwd

@@ -139,8 +139,10 @@ class Impact:
         else:
             self.choice = self._begin(config)
         if is_worker(config) or not self._distributed:
-            folder, is_tool = self.choice.folder, self.watch.askers.is_tool
-            self.children = Children(self.recorder, folder, self.root, is_tool)
+            folder, watch = self.choice.folder, self.watch
+            self.children = Children(
+                self.recorder, folder, self.root, watch.askers.is_tool, watch.note_folder
+            )
             self.children.start()
 
     def _begin(self, config: pytest.Config) -> Choice:
