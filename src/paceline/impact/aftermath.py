@@ -16,7 +16,7 @@ from paceline.impact import inputs
 from paceline.impact.counting import Counts
 from paceline.impact.order import FileOrder
 from paceline.impact.project import Project
-from paceline.impact.recorder import Kind, Need
+from paceline.impact.recorder import PROCESS, Need
 from paceline.impact.records import Records
 from paceline.impact.scope import Scope, folder_of
 from paceline.impact.selection import CHANGED_MEANWHILE, Selector
@@ -209,11 +209,11 @@ def _writers_before(known: Records) -> defaultdict[str, set[str]]:
 
     What a process wrote counts for those that started it.
     """
+    processes = {number for number, one in known.segments.items() if one.name.startswith(PROCESS)}
     starters: defaultdict[int, set[str]] = defaultdict(set)
     for segment in known.segments.values():
-        for link in segment.links:
-            if known.segments[link].kind is Kind.SESSION:
-                starters[link].add(segment.name)
+        for process in processes.intersection(segment.links):
+            starters[process].add(segment.name)
     found: defaultdict[str, set[str]] = defaultdict(set)
     for number, segment in known.segments.items():
         for need in map(known.needs.get, segment.needs):

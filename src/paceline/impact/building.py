@@ -16,7 +16,7 @@ from paceline.impact.looks import Looks, keeps_lines
 from paceline.impact.named import Named
 from paceline.impact.nodes import Node
 from paceline.impact.parsing import Parsing
-from paceline.impact.recorder import Kind, Need
+from paceline.impact.recorder import PROCESS, Kind, Need
 from paceline.impact.recording import RawSegment, RawTest, Recording, Traced
 from paceline.impact.records import NEVER_RUN, NeedRecord, SourceRecord
 from paceline.impact.scope import Scope
@@ -45,7 +45,7 @@ def is_own_work(path: str, written: Collection[str]) -> bool:
 
 def _is_child(one: Recording) -> bool:
     """Return whether a test started the process, which does not know what others have made."""
-    return one.segments[0].name.startswith("process ")
+    return one.segments[0].name.startswith(PROCESS)
 
 
 class _Generated(dict[str, NeedRecord]):

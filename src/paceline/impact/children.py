@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from paceline.impact.recorder import Child, Recorder
+from paceline.impact.recorder import PROCESS, Child, Recorder
 from paceline.impact.replacing import replace
 from paceline.impact.scope import Scope
 
@@ -165,7 +165,7 @@ class Children:
         if not self._recorder.active or not self._folder.is_dir():
             self._recorder.active = False
             return
-        self._recorder.reset(f"process forked by {os.getppid()}")
+        self._recorder.reset(f"{PROCESS}forked by {os.getppid()}")
         self._forked = lambda: write(self._recorder, self._folder)
         announce(self._folder)
         atexit.register(self._forked)
@@ -234,7 +234,7 @@ def begin_if_asked() -> None:
     from paceline.impact.tracer import Tracer
     from paceline.impact.watch import Watch
 
-    recorder = Recorder(f"process {os.getpid()}")
+    recorder = Recorder(f"{PROCESS}{os.getpid()}")
     scope = Scope(Path(root))
     watch = Watch(recorder, scope)
     tracer = Tracer(recorder, scope.counts, _measuring, watch.aside, watch.libraries)

@@ -76,6 +76,10 @@ class Need(str, Enum):
     NAME = "name"
 
 
+#: Begins the name of the session of a process that a test started.
+PROCESS: Final = "process "
+
+
 @dataclass(frozen=True, slots=True)
 class Child:
     """A process that was started: its id, the program, the files its command line names."""
