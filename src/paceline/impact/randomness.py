@@ -13,8 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from paceline.impact.memory import bytes_of
-from paceline.impact.readers import states_of_random
+from paceline.impact.readers import states_of_numpy, states_of_random
 
 #: Hypothesis puts back what it found, before the test ends.
 _PUTTING_BACK: Final = "hypothesis"
@@ -95,9 +94,8 @@ class Randomness:
     def _find(self, numpy: Any) -> bool:
         """Begin to watch a source that was imported meanwhile; return whether it was used."""
         shared = numpy.mtrand._rand
-        parts = (shared, shared._bit_generator)
         used = not _is_as_imported(shared)  # whether it was seeded cannot be told then
-        self._watch(numpy, lambda: _memory(parts), ("seed", "set_state"), seeded=used)
+        self._watch(numpy, lambda: states_of_numpy([shared]), ("seed", "set_state"), seeded=used)
         return used
 
     def _watch(
@@ -117,11 +115,6 @@ class Randomness:
 
         for name in functions:
             self._replace(module, name, seeding)
-
-
-def _memory(parts: tuple[Any, ...]) -> list[bytes]:
-    """Return what objects made in C keep, without how often they are referred to."""
-    return [bytes_of(part, type(part).__basicsize__)[object.__basicsize__ :] for part in parts]
 
 
 def _is_as_imported(shared: Any) -> bool:

@@ -211,6 +211,20 @@ def states_of_random(sources: Sequence[random.Random]) -> list[object]:
     ]
 
 
+def states_of_numpy(sources: Sequence[Any]) -> list[object]:
+    """Read what NumPy's sources of random numbers keep in C, and what they draw their bits from."""
+    found: list[object] = []
+    for one in sources:
+        bits = getattr(one, "bit_generator", None) or getattr(one, "_bit_generator", None)
+        found.append([_memory(part) for part in (one, bits) if part is not None])
+    return found
+
+
+def _memory(thing: Any) -> bytes:
+    """Return what an object made in C keeps, without how often it is referred to."""
+    return bytes_of(thing, type(thing).__basicsize__)[object.__basicsize__ :]
+
+
 #: What references do not show.
 READERS: Final[dict[type, Reader]] = {
     **dict.fromkeys(map(type, _ITERATORS), _steps_left),
@@ -229,6 +243,16 @@ READERS: Final[dict[type, Reader]] = {
     ContextVar: _context_values,
     weakref.WeakKeyDictionary: _entries,
 }
+
+
+def learn() -> None:
+    """Take in what is to be read of libraries that were imported meanwhile."""
+    numpy = sys.modules.get("numpy.random")
+    if numpy is None or getattr(numpy, "Generator", None) in READERS:
+        return
+    for name in ("Generator", "RandomState", "MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"):
+        if isinstance(kind := getattr(numpy, name, None), type):
+            READERS[kind] = states_of_numpy
 
 
 def shown(value: Any, reading: Reading) -> list[object]:

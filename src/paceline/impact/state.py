@@ -15,7 +15,7 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Any, Final, NamedTuple
 
-from paceline.impact import counting, surroundings
+from paceline.impact import counting, readers, surroundings
 from paceline.impact.foreign import Foreign
 from paceline.impact.grouping import Group, Grouping, module_of
 from paceline.impact.lending import Lending
@@ -75,6 +75,7 @@ class State:
     def add(self, module: ModuleType) -> None:
         """Take the state of `module`, just imported, as its first; of one made anew as changed."""
         key = key_of(module)
+        readers.learn()
         self._modules.add(module)
         if key in self._parts:
             self._lose_homes({module.__name__})
@@ -161,6 +162,7 @@ class State:
         variable of the environment; the working folder. What was not there at the last call has
         not changed.
         """
+        readers.learn()
         found = self._changes_of_process()
         modules = self._modules.present()
         found |= {Label(name.split(".")): Change() for name in self._modules.taken()}

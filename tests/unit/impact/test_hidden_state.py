@@ -28,6 +28,8 @@ import types
 from decimal import Decimal
 from datetime import datetime
 
+import numpy.random
+
 
 class Base:
     class Inner:
@@ -69,6 +71,8 @@ steps = iter({0: 0, 1: 1})
 pairs = enumerate("abc")
 add_to = items.append
 module_made = types.ModuleType("made_up")
+drawing = numpy.random.default_rng(1)
+drawing_too = numpy.random.RandomState(1)
 for number in range(4):
     boxes(number)
 """
@@ -93,6 +97,8 @@ CHANGES = [
     ("next(module.pairs)", "pairs"),
     ("module.add_to(1)", "add_to"),
     ("module.module_made.x = 1", "module_made"),
+    ("module.drawing.random()", "drawing"),
+    ("module.drawing_too.rand()", "drawing_too"),
 ]
 
 #: What is put in the place of the last is often where the one before was in memory.

@@ -8,6 +8,7 @@ import copyreg
 import csv
 import decimal
 import email.charset
+import importlib
 import logging
 import shutil
 import socket
@@ -103,6 +104,26 @@ def test_what_is_changed_for_the_whole_process_is_told(name: str) -> None:
         sys.setrecursionlimit(limit)
     assert name in label
     assert not surroundings.changes(before, surroundings.read())
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "undo"),
+    [
+        ("numpy", "set_printoptions(precision=2)", "set_printoptions(precision=8)"),
+        ("numpy", "seterr(divide='raise')", "seterr(divide='warn')"),
+        ("pandas", "set_option('display.max_rows', 5)", "reset_option('display.max_rows')"),
+        ("matplotlib", "rcParams.update({'lines.linewidth': 9})", "rcdefaults()"),
+    ],
+)
+def test_what_is_changed_in_a_library_is_told(name: str, change: str, undo: str) -> None:
+    """Options hold for whoever uses the library, under the short name as well."""
+    library = importlib.import_module(name)
+    eval(f"library.{undo}", {"library": library})
+    before = surroundings.read()
+    eval(f"library.{change}", {"library": library})
+    (label,) = surroundings.changes(before, surroundings.read())
+    eval(f"library.{undo}", {"library": library})
+    assert name in label
 
 
 def test_the_usual_policy_is_no_change() -> None:

@@ -21,7 +21,7 @@ class Segment:
     name: str
 
 
-BOX, LIB = Segment(Kind.FIXTURE, "::box"), Segment(Kind.IMPORT, "/work/lib.py")
+BOX, LIB = Segment(Kind.FIXTURE, "::box"), Segment(Kind.IMPORT, "/src/lib.py")
 ONE, TWO = Segment(Kind.TEST, "test_a.py::test_one"), Segment(Kind.TEST, "test_a.py::test_two")
 WRITTEN = {
     "/tmp/pytest-of-me/pytest-7": [ONE],
