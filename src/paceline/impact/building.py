@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from paceline.impact.recorder import PROCESS, Kind, Need
 from paceline.impact.recording import RawSegment, RawTest, Recording, Traced
 from paceline.impact.records import NEVER_RUN, NeedRecord, SourceRecord
 from paceline.impact.scope import Scope
-from paceline.impact.shared import name_of, names_of
+from paceline.impact.shared import is_own_work, name_of, names_of
 from paceline.impact.tracer import unpack
 from paceline.impact.variables import WSGI
 
@@ -31,16 +31,6 @@ class Declared:
 
     inputs: tuple[str, ...] = ()
     always: bool = False
-
-
-def is_own_work(path: str, written: Collection[str]) -> bool:
-    """Return whether the run made the file at `path`, or a folder that holds it."""
-    while path not in written:
-        above = os.path.dirname(path)
-        if above == path:
-            return False
-        path = above
-    return True
 
 
 def _is_child(one: Recording) -> bool:

@@ -17,7 +17,7 @@ from pathlib import Path
 from paceline.coverage.keeping import Measurement, keep
 from paceline.coverage.ledger import Ledger
 from paceline.impact import inputs, rows, saving
-from paceline.impact.building import Builder, Declared, is_own_work
+from paceline.impact.building import Builder, Declared
 from paceline.impact.database import Store
 from paceline.impact.environment import Surroundings
 from paceline.impact.parsing import Parsing
@@ -25,6 +25,7 @@ from paceline.impact.recorder import Need
 from paceline.impact.recording import Recording, from_json
 from paceline.impact.records import UNKNOWN_TESTS, Records
 from paceline.impact.scope import Scope
+from paceline.impact.shared import is_own_work
 from paceline.store import ignored_by_git
 
 #: Seen in a file's status when it was edited: times, size, place.

@@ -24,6 +24,16 @@ class Maker(Protocol):
         """Its name, which it has in each run."""
 
 
+def is_own_work(path: str, written: Collection[str]) -> bool:
+    """Return whether the run made the file at `path`, or a folder that holds it."""
+    while path not in written:
+        above = os.path.dirname(path)
+        if above == path:
+            return False
+        path = above
+    return True
+
+
 def name_of(path: str, written: Mapping[str, Collection[Maker]], user: Maker) -> str:
     """Return the name of `path`, "" if `user` alone made the folder, or nobody in this run.
 

@@ -27,6 +27,7 @@ from paceline.impact.randomness import Randomness
 from paceline.impact.recorder import WORKING_FOLDER, Need, Recorder, Segment
 from paceline.impact.replacing import replace
 from paceline.impact.scope import Scope
+from paceline.impact.shared import is_own_work
 from paceline.impact.source import SUFFIXES
 from paceline.impact.variables import Variables
 
@@ -302,8 +303,10 @@ class Watch:
 
     def _taken_away(self, path: str) -> None:
         """Note what is removed as written: that it is for all others."""
-        if os.path.lexists(path) and (self.scope.holds(path) or self.own_work(path)):
-            self.recorder.written[path].add(self.recorder.current)
+        written = self.recorder.written
+        # Whoever removes it, as pytest does at the end, builds on nobody who made it.
+        if os.path.lexists(path) and (self.scope.holds(path) or is_own_work(path, written)):
+            written[path].add(self.recorder.current)
 
     def _gone_to(self, arguments: tuple[Any, ...]) -> None:
         path = self._path(arguments[0])
