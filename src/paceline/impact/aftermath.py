@@ -31,12 +31,12 @@ class Traces:
     """What the tests of a run left behind.
 
     `written` are absolute paths of files and folders that they wrote or made, also as `shared`
-    names them, `changed` is
-    state by its label, as in `StateChange`, each with the tests (or fixtures) that did it and what
-    they added. `lost` are labels, each with one who may have removed what was there. `counts` has
-    by how much tests moved numbers on. `places` has the place of each collected test in the order
-    that they run in, `order` is that of files of which none was collected. `ended` are files,
-    classes and folders of which fixtures ended before all that a full run has in them.
+    names them, `changed` is state by its label, as in `StateChange`, each with the tests (or
+    fixtures) that did it and what they added. `lost` are labels, each with one who may have removed
+    what was there. `counts` has by how much tests moved numbers on. `places` has the place of each
+    collected test in the order that they run in, `order` is that of files of which none was
+    collected. `ended` are files, classes and folders of which a fixture ended before tests that
+    were left out.
     """
 
     written: Mapping[str, frozenset[str]]

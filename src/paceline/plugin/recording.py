@@ -63,6 +63,7 @@ class SegmentHooks:
         #: All tests that are to run, and what runs now, with the file of its module.
         self._running: set[str] = set()
         self._present: tuple[Segment, Set[str]] = self._recorder.session, frozenset()
+        self._looked_before_end: tuple[Segment, Set[str]] | None = None
         self._execute: Any = FixtureDef.execute
         self._finish: Any = FixtureDef.finish
 
@@ -101,7 +102,9 @@ class SegmentHooks:
         if isinstance(node, pytest.Session) or not self._leaves_out_more(name):
             return
         self.ended.add(name)
-        self._note_state(*self._present)
+        if self._looked_before_end is not self._present:  # once, before the first of them ends
+            self._looked_before_end = self._present
+            self._note_state(*self._present)
 
     def _leaves_out_more(self, node: str) -> bool:
         """Return whether tests of this node are left out that come after the present one."""
