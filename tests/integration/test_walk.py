@@ -206,12 +206,11 @@ class Walk:
             before, now = (wrong, right) if name in self.broken else (right, wrong)
             text = place.read_text(encoding="utf-8")
             assert before in text
-            place.write_text(text.replace(before, now), encoding="utf-8")
+            self.project.write({path: text.replace(before, now)})
         elif name in self.broken:
             place.unlink()
         else:
-            place.parent.mkdir(exist_ok=True)
-            place.write_text(wrong, encoding="utf-8")
+            self.project.write({path: wrong})
         self.broken ^= {name}
 
     def run(self, options: tuple[str, ...]) -> set[str]:
