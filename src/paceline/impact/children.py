@@ -42,6 +42,14 @@ _READS_NAMED_FILES: Final = frozenset(
 _TELLING: Final = ("--f", "--r", "--o", "--t", "--co", "-o", "-T")
 
 
+def _here() -> str:
+    """Return the working folder; the root of all where it is gone, as no file is in it."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return os.sep
+
+
 class Children:
     """Notes the processes that the current segment starts.
 
@@ -111,7 +119,7 @@ class Children:
             elif options.get("executable"):
                 texts[0] = os.fsdecode(options["executable"])
             given = os.fsdecode(options.get("cwd") or ".")
-            folder = os.path.join(os.getcwd(), given)
+            folder = given if os.path.isabs(given) else os.path.join(_here(), given)
             files = {os.path.abspath(os.path.join(folder, text)) for text in texts[1:]}
             files |= {os.path.realpath(file) for file in files}
             program = texts[0]

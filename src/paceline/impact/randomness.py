@@ -11,6 +11,7 @@ import random
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, Final
 
 from paceline.impact.readers import states_of_numpy, states_of_random
@@ -83,7 +84,9 @@ class Randomness:
         """
         ended = {one.name: one.end() for one in self._sources.values()}
         numpy = sys.modules.get("numpy.random")
-        if numpy is not None and "numpy.random" not in ended and hasattr(numpy, "mtrand"):
+        # It may be a stand-in, or on its way to be imported.
+        there = isinstance(getattr(numpy, "mtrand", None), ModuleType)
+        if there and "numpy.random" not in ended:
             used = self._find(numpy)
             ended["numpy.random"] = used and in_test, used
         return (

@@ -241,7 +241,11 @@ class Watch:
         recorder = self.recorder
         if os.path.isabs(path):
             return
-        if _folder() != recorder.folder:
+        try:
+            folder = _folder()
+        except OSError:  # it is gone, which a process that starts there need not mind
+            folder = ""
+        if folder != recorder.folder:
             recorder.current.generated.add(WORKING_FOLDER)
         else:
             key = (Need.FOLDER, str(self.scope.root))

@@ -18,11 +18,14 @@ import tempfile
 import tracemalloc
 import zoneinfo
 from collections.abc import Callable
+from types import ModuleType
+from unittest.mock import Mock
 from xml.etree import ElementTree
 
 import pytest
 
 from paceline.impact import surroundings
+from paceline.impact.randomness import Randomness
 
 FOLDER = tempfile.gettempdir()
 
@@ -124,6 +127,18 @@ def test_what_is_changed_in_a_library_is_told(name: str, change: str, undo: str)
     (label,) = surroundings.changes(before, surroundings.read())
     eval(f"library.{undo}", {"library": library})
     assert name in label
+
+
+@pytest.mark.parametrize("stand_in", [ModuleType("numpy"), object(), Mock()])
+def test_a_stand_in_for_a_library_ends_no_run(
+    stand_in: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tests put all sorts of things into sys.modules."""
+    for name in ("numpy", "numpy.random", "pandas._config.config", "matplotlib", "csv"):
+        monkeypatch.setitem(sys.modules, name, stand_in)
+    randomness = Randomness(lambda *_: None, lambda _: None, lambda _: False)
+    assert randomness.end(in_test=True) == (set(), set())
+    assert surroundings.read().others
 
 
 def test_the_usual_policy_is_no_change() -> None:
