@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import signal
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -527,6 +528,35 @@ def test_pytest_rewrites_tests_and_nothing_of_ours(tmp_path: Path) -> None:
     done = impact(project)
     assert "1 failed, 1 passed" in done.output, done.output
     assert "assert (1, 2, 3) == (1, 2, 4)" in done.output
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers by signal on Windows")
+def test_signal_handlers_of_the_project_do_not_lock_up_the_run(tmp_path: Path) -> None:
+    """A signal may come at any moment, also while what was traced is taken from coverage."""
+    project = Project(tmp_path / "work")
+    project.write(
+        {
+            "pyproject.toml": "",
+            "conftest.py": """
+                import faulthandler
+                import signal
+
+                faulthandler.dump_traceback_later(60, exit=True)
+                signal.signal(signal.SIGPROF, lambda number, frame: None)
+                signal.setitimer(signal.ITIMER_PROF, 0.0005, 0.0005)
+            """,
+            "test_one.py": """
+                import pytest
+
+
+                @pytest.mark.parametrize("number", range(400))
+                def test_one(number):
+                    assert number >= 0
+            """,
+        }
+    )
+    assert "400 passed" in impact(project).output
+    assert "400 passed" in impact(project, "--impact-noselect", "--cov", "--cov-branch").output
 
 
 def test_parts_of_a_split_run_one_after_the_other(tmp_path: Path) -> None:

@@ -234,18 +234,16 @@ class Tracer:
         self._own = None
 
     def _empty(self, segment: Segment) -> None:
-        collector = self._collector
         taken: list[tuple[str, frozenset[object]]] = []
-        collector.lock_data()
-        # The tracer asks for this lock as well when a function of another file is called.
-        try:
-            for name, seen in collector.data.items():
-                if seen:
-                    taken.append((name, frozenset(seen)))
-                    # Emptied in place: frames still hold these sets (coverage, _clear_data).
-                    seen.clear()
-        finally:
-            collector.unlock_data()
+        # Without coverage's lock, which its tracer asks for as a function of a traced file begins:
+        # that of a signal handler or finaliser would begin here and wait for ever. So each step is
+        # one of C; what is traced between two of them is left for the next time.
+        for name, seen in list(self._collector.data.items()):
+            if seen:
+                found = frozenset(seen)
+                taken.append((name, found))
+                # Emptied in place: frames still hold these sets (coverage, _clear_data).
+                seen.difference_update(found)
         for name, seen in taken:
             measured = self._measured and self._accepted.get(name, True)
             if name in self._libraries:
