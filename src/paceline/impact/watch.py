@@ -37,6 +37,10 @@ _folder, _is_absolute, _joined, _normal = os.getcwd, os.path.isabs, os.path.join
 #: What other programs put there is chance.
 _TEMPORARY: Final = os.path.abspath(tempfile.gettempdir())
 
+#: The event of reading an attribute that shows how Python works, and those that count.
+_READING: Final = "object.__getattr__"
+_DEFAULTS: Final = frozenset(("__defaults__", "__kwdefaults__"))
+
 _WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -69,14 +73,14 @@ class Watch:
             "os.system": self._system,
             "sys.settrace": self._traced,
             "exec": self._generated,
-            "object.__getattr__": self._looked_into,
+            _READING: self._looked_into,
             "_thread.start_new_thread": self._thread_begun,
             "_thread.start_joinable_thread": self._thread_begun,
         }
 
     def start(self) -> None:
         """Begin to note."""
-        sys.addaudithook(self._audit)
+        sys.addaudithook(self._hook())
         for module, name in (
             (os, "stat"), (os, "lstat"), (os, "access"), (os, "readlink"),
         ):  # fmt: skip
@@ -188,18 +192,30 @@ class Watch:
             if original in known:
                 known.add(replacement)
 
-    def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
-        handler = self._handlers.get(event)
-        if handler is None or not self._listening():
-            return
-        self._busy.on = True
-        try:
-            handler(arguments)
-        except Exception as error:
-            # What cannot be told must not be taken for nothing.
-            self.recorder.current.unseen.add(f"{event}: {error!r}")
-        finally:
-            self._busy.on = False
+    def _hook(self) -> Callable[[str, tuple[Any, ...]], None]:
+        """Return what Python calls at each event; there are hundreds of thousands.
+
+        Not a method: Python asks the hook for an attribute each time (PySys_AddAuditHook), and a
+        method takes three times as long to say that it has none.
+        """
+        handler_of = self._handlers.get
+
+        def hook(event: str, arguments: tuple[Any, ...]) -> None:
+            handler = handler_of(event)
+            if handler is None or (event == _READING and _DEFAULTS.isdisjoint(arguments[1:])):
+                return
+            if not self._listening():
+                return
+            self._busy.on = True
+            try:
+                handler(arguments)
+            except Exception as error:
+                # What cannot be told must not be taken for nothing.
+                self.recorder.current.unseen.add(f"{event}: {error!r}")
+            finally:
+                self._busy.on = False
+
+        return hook
 
     def _path(self, path: Any, folder: int | None = None) -> str | None:
         """Return the absolute path; `folder` is the descriptor that a relative one begins at."""
@@ -377,8 +393,8 @@ class Watch:
 
     def _looked_into(self, arguments: tuple[Any, ...]) -> None:
         """Note that a function's defaults are read, as `inspect.signature` does."""
-        function, name = arguments
-        if name not in ("__defaults__", "__kwdefaults__") or type(function) is not FunctionType:
+        function = arguments[0]
+        if type(function) is not FunctionType:
             return
         if not (function.__defaults__ or function.__kwdefaults__):
             return  # most have none
