@@ -21,6 +21,10 @@ YIELDS = "(yield)"
 _DOTTED = re.compile(r"\w+([.:]\w+)+")
 _SIGNS = re.compile(r"[.:]")
 
+#: A file in a longer text, as in "SELECT * FROM 'data/users.csv'"; of a long one in the beginning.
+_FILE = re.compile(r"[\w./\\-]*\w\.\w+")
+_LONGEST_TEXT = 4000
+
 #: Methods of containers, which look into nothing.
 _KEEPING = frozenset(("add", "append", "discard", "remove"))
 
@@ -115,10 +119,15 @@ def _import_from(node: ast.ImportFrom, names: set[str]) -> None:
 
 def _constant(node: ast.Constant, names: set[str]) -> None:
     text = node.value
-    if isinstance(text, str) and len(text) <= _LONGEST_NAME:
+    if not isinstance(text, str):
+        return
+    if len(text) <= _LONGEST_NAME:
         names.add(text)
         if _DOTTED.fullmatch(text):
             names.update(_SIGNS.split(text))
+            return
+    if "." in text:
+        names.update(_FILE.findall(text, 0, _LONGEST_TEXT))
 
 
 def _declaration(node: ast.Global | ast.Nonlocal, names: set[str]) -> None:

@@ -20,6 +20,9 @@ WSGI = frozenset(
     )
 )  # fmt: skip
 
+#: What `tempfile` looks at when it is first asked for the folder, mostly by pytest itself.
+_TEMPORARY = ("TMPDIR", "TEMP", "TMP")
+
 #: How code asks for one item by itself; a copy asks for all of them in one call.
 _SUBSCRIPTS = frozenset(("BINARY_SUBSCR", "BINARY_OP"))
 
@@ -69,6 +72,23 @@ class Variables:
             return self._coming_to(original(environ))
 
         return every
+
+    def of_temporary_folder(self, original: Any) -> Any:
+        """Return a function that tells the folder for temporary files, which variables name.
+
+        Code that only has such a file made is not told: in some shells each run has a folder of
+        its own.
+        """
+
+        def gettempdir() -> Any:
+            caller = frame_above(2)
+            inside = caller is not None and caller.f_globals.get("__name__") == "tempfile"
+            if not inside and self._is_asked():
+                for name in _TEMPORARY:
+                    self._note(name)
+            return original()
+
+        return gettempdir
 
     def _coming_to(self, names: Iterator[str]) -> Iterator[str]:
         for name in names:

@@ -101,6 +101,8 @@ class Watch:
         for name in ("__len__", "__repr__", "copy"):
             self._replace(type(os.environ), name, variables.all)
         self._replace(type(os.environ), "__iter__", variables.each)
+        for name in ("gettempdir", "gettempdirb"):
+            self._replace(tempfile, name, variables.of_temporary_folder)
         self.randomness.start()
 
     def stop(self) -> None:

@@ -62,7 +62,9 @@ class Files:
                     name = self._names(path)
                     if name and not self._is_made(path):
                         files[name] = files[name] | seen if name in files else seen
-        files.setdefault(test.partition("::")[0], _FIRST_LINE)  # as testmon itself does
+        own = test.partition("::")[0]
+        if _is_digestible(own):
+            files.setdefault(own, _FIRST_LINE)  # as testmon itself does
         return files
 
     def _is_made(self, path: str) -> bool:
@@ -77,8 +79,13 @@ class Files:
 def _relative(root: str, path: str) -> str:
     """Return `path` as testmon names it, "" if testmon cannot digest or store it."""
     name = os.path.relpath(path, root).replace(os.sep, "/")
+    return name if _is_digestible(name) else ""
+
+
+def _is_digestible(name: str) -> bool:
+    """Return whether testmon can store the name, and finds an extension in it."""
     storable = name.encode(errors="ignore").decode() == name
-    return name if storable and PurePath(name).suffix else ""
+    return storable and PurePath(name).suffix != ""
 
 
 class _Owners(dict[object, int]):
