@@ -19,7 +19,7 @@ from paceline.errors import IncompleteEvidence, UsageError
 from paceline.impact import rows
 from paceline.impact.records import Records
 
-FORMAT: Final = 13
+FORMAT: Final = 14
 
 #: What reading a damaged store raises.
 DAMAGE: Final = (sqlite3.DatabaseError, ValueError, KeyError, TypeError, zlib.error)

@@ -1,28 +1,33 @@
 """What tests leave set in what is not the project's: `json.dumps = stand_in`, `config.mode = 1`.
 
 There are many of them and they rarely change, so all are compared at once: whether anything in
-them is another object. What has changed once is compared by itself.
+them is another object. What has changed once is compared by itself. What modules keep in
+containers, `impact.registries` compares.
 """
 
 from __future__ import annotations
 
 import builtins
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from gc import get_referents
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, Final
 
 from paceline.impact.memory import identities
-from paceline.impact.reached import Label
+from paceline.impact.reached import Change, Label
+from paceline.impact.registries import Registries, names_of_functions
 from paceline.impact.values import printed
+from paceline.impact.ways import BOOKKEEPING
 
 #: These change of themselves, and what matters of them is read elsewhere.
 _RESTLESS: Final = frozenset(
     ("sys", "warnings", "tempfile", "_pytest", "pluggy", "hypothesis", "coverage", "paceline",
      "xdist", "testmon")
 )  # fmt: skip
+#: Packages that keep books of their own, or that are compared by what they keep.
+_BUSY: Final = frozenset((*BOOKKEEPING, "builtins", "inspect", "os", "random"))
 _NEVER_THERE: Final = object()
 
 
@@ -36,6 +41,8 @@ class _Compared:
     name: str
     namespaces: list[tuple[str, Mapping[Any, Any]]]
     given: frozenset[tuple[str, object]] = frozenset()
+    #: The module that it is, or is of, if what it keeps in containers is compared.
+    module: ModuleType | None = None
     identities: bytes | None = None
     attributes: dict[tuple[str, object], object] = field(default_factory=dict)
     restless: bool = False
@@ -66,27 +73,44 @@ class _Compared:
 
 
 class Foreign:
-    """Compares the attributes of modules and classes that the project's modules have as globals."""
+    """Compares what the project's modules have as globals: modules, classes, functions of others.
+
+    Submodules that their code names are compared as well.
+    """
 
     def __init__(self) -> None:
         self._own: Mapping[str, ModuleType] = {}
+        #: What the functions of each of the project's modules name.
+        self._named: dict[str, frozenset[str]] = {}
         self._compared = {"builtins": _of_module(builtins)}
         #: The namespaces of all that is quiet, and what was in them; nothing if that is not known.
         self._quiet: list[Mapping[Any, Any]] = []
         self._identities = b""
+        self._registries = Registries()
 
-    def changed(self, own: Mapping[str, ModuleType]) -> set[Label]:
-        """Return which attributes are others than at the last call; `own` are the project's."""
+    def changed(self, own: Mapping[str, ModuleType]) -> dict[Label, Change]:
+        """Return what is not as at the last call, and how; `own` are the project's modules."""
         if own is not self._own:
             self._own = own
-            self._take_in(own.values())
+            self._take_in()
+        changes = self._registries.changed()
         if self._identities and identities(get_referents(*self._quiet)) == self._identities:
-            return _changed([one for one in self._compared.values() if one.restless])
-        found = _changed(self._compared.values())
-        quiet = [one for one in self._compared.values() if not one.restless]
-        self._quiet = [namespace for one in quiet for _, namespace in one.namespaces]
-        self._identities = identities(get_referents(*self._quiet))
-        return found
+            found = _changed([one for one in self._compared.values() if one.restless])
+            anew = bool(found)
+        else:
+            found = _changed(self._compared.values())
+            quiet = [one for one in self._compared.values() if not one.restless]
+            self._quiet = [namespace for one in quiet for _, namespace in one.namespaces]
+            self._identities = identities(get_referents(*self._quiet))
+            anew = True
+        if anew:
+            self._registries.take_in(
+                (one.module, owner, namespace)
+                for one in self._compared.values()
+                for owner, namespace in one.namespaces
+                if one.module is not None and one.module.__name__.partition(".")[0] not in _BUSY
+            )
+        return {label: Change() for label in found} | changes
 
     def add(self, name: str, namespaces: Mapping[str, Mapping[Any, Any]]) -> None:
         """Compare what comes into these namespaces, by owner: by its name go keys that are none.
@@ -98,9 +122,9 @@ class Foreign:
         self._compared[name].changed()
         self._identities = b""
 
-    def _take_in(self, own: Iterable[ModuleType]) -> None:
-        left_out = {module.__name__ for module in own} | _RESTLESS
-        for value in [value for module in own for value in list(module.__dict__.values())]:
+    def _take_in(self) -> None:
+        left_out = {module.__name__ for module in self._own.values()} | _RESTLESS
+        for value in self._found():
             name = _name(value)
             if name is None or name in self._compared:
                 continue
@@ -108,6 +132,25 @@ class Foreign:
                 made = _of_module(value) if type(value) is ModuleType else _of_class(name, value)
                 self._compared[name] = made
                 self._identities = b""
+
+    def _found(self) -> Iterator[Any]:
+        """Yield the globals of the project's modules, functions' modules, and named submodules."""
+        packages: set[object] = set()
+        for key, module in self._own.items():
+            if key not in self._named:
+                names = names_of_functions(module).values()
+                self._named[key] = frozenset[str]().union(*names)
+            for value in list(module.__dict__.values()):
+                if type(value) is FunctionType:
+                    yield sys.modules.get(str(value.__module__))
+                elif type(value) is ModuleType:
+                    packages.add(value.__dict__.get("__name__"))
+                yield value
+        named = frozenset[str]().union(*self._named.values())
+        for name, module in list(sys.modules.items()):
+            package, _, last = name.rpartition(".")
+            if last in named and (package in packages or package.partition(".")[0] in packages):
+                yield module
 
 
 def _changed(compared: Iterable[_Compared]) -> set[Label]:
@@ -131,11 +174,14 @@ def _of_module(module: ModuleType) -> _Compared:
     for name, value in list(module.__dict__.items()):
         if (_name(value) or "").partition(".")[0] == package and type(value) is type:
             namespaces.append((name, get_referents(value.__dict__)[0]))
-    return _Compared(module.__name__, namespaces)
+    return _Compared(module.__name__, namespaces, module=module)
 
 
 def _of_class(name: str, value: type) -> _Compared:
-    return _Compared(name, [(value.__name__, get_referents(value.__dict__)[0])])
+    module = sys.modules.get(value.__module__)
+    namespace = get_referents(value.__dict__)[0]
+    kept = module if type(module) is ModuleType else None
+    return _Compared(name, [(value.__name__, namespace)], module=kept)
 
 
 def _label(module: str, owner: str, attribute: object) -> Label:

@@ -166,7 +166,7 @@ class State:
         found = self._changes_of_process()
         modules = self._modules.present()
         found |= {Label(name.split(".")): Change() for name in self._modules.taken()}
-        found |= {label: Change() for label in self._foreign.changed(modules)}
+        found |= self._foreign.changed(modules)
         if gone := self._compared.keys() - modules.keys():
             self._lose_homes({name_in(key) for key in gone})
         if modules != self._compared:

@@ -1,0 +1,177 @@
+"""What modules that are not the project's keep in lists, dicts and sets, as registries do.
+
+A test fills them by a call (`mimetypes.add_type`) or by hand (`parse.uses_relative.append`), and
+what a library then does for another test is different. They rarely change, so all members are
+compared at once. What changes in many tests is a cache, which holds what anybody would get.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from types import FunctionType, GetSetDescriptorType, ModuleType
+from typing import Any, Final, NamedTuple
+
+from paceline.impact.describing import described
+from paceline.impact.memory import identities
+from paceline.impact.mentions import names_in
+from paceline.impact.reached import Change, Label
+from paceline.impact.values import parts_of, printed
+
+#: Their members are listed without running any code of theirs.
+_DICTS: Final = frozenset((dict, OrderedDict, defaultdict))
+_KINDS: Final = _DICTS | {list, set, deque}
+#: Of larger ones only the size is compared.
+_LARGEST: Final = 200
+#: In so many tests a registry may change.
+_OFTEN: Final = 16
+#: Names of caches, and those that Python gives to what it keeps in a module or class.
+_PASSED_OVER: Final = re.compile("cache|memo|^__.*__$", re.IGNORECASE)
+
+
+class _Place(NamedTuple):
+    """Where something is kept: the module, the class in it or "", the name there."""
+
+    module: ModuleType
+    owner: str
+    name: str
+
+
+@dataclass(slots=True)
+class _Registry:
+    """A container and where it is kept; its members, or how many they are; its changes."""
+
+    place: _Place
+    container: Any
+    members: list[object] | int
+    changes: int = 0
+
+    def change(self) -> Change | None:
+        """Return how the members changed since the last call, None if they did not."""
+        before, now = self.members, _members(self.container)
+        if before == now:
+            return None
+        self.members = now
+        self.changes += 1
+        if isinstance(before, int) or isinstance(now, int):
+            return Change()
+        known = set(before)
+        added = [one for one in parts_of(self.container) if printed(one) not in known]
+        return Change(0, frozenset(described(added)), not known.issubset(now))
+
+
+class Registries:
+    """Compares the containers in the namespaces that it was given last."""
+
+    def __init__(self) -> None:
+        #: By the identity of the container, which is kept.
+        self._known: dict[int, _Registry] = {}
+        self._small: list[Any] = []
+        self._large: list[Any] = []
+        self._seen: tuple[bytes, list[int]] = b"", []
+
+    def take_in(self, namespaces: Iterable[tuple[ModuleType, str, Mapping[Any, Any]]]) -> None:
+        """Compare from now on the containers in these namespaces of modules and their classes."""
+        found: dict[int, _Registry] = {}
+        for place, container in _containers(namespaces):
+            key = id(container)
+            if key not in found:
+                new = _Registry(place, container, _members(container))
+                found[key] = self._known.get(key, new)
+        self._known = found
+        self._arrange()
+
+    def _arrange(self) -> None:
+        compared = [one for one in self._known.values() if one.changes <= _OFTEN]
+        self._small = [one.container for one in compared if not isinstance(one.members, int)]
+        self._large = [one.container for one in compared if isinstance(one.members, int)]
+        self._seen = self._look()
+
+    def _look(self) -> tuple[bytes, list[int]]:
+        dicts = [one for one in self._small if type(one) in _DICTS]
+        values = chain.from_iterable(map(dict.values, dicts))
+        members = [*chain.from_iterable(self._small), *values]
+        return identities(members), [*map(len, self._small), *map(len, self._large)]
+
+    def changed(self) -> dict[Label, Change]:
+        """Return what is not as at the last call, by the names that get at it."""
+        if self._look() == self._seen:
+            return {}
+        found: dict[Label, Change] = {}
+        for one in self._known.values():
+            change = one.change()
+            if change is not None and one.changes <= _OFTEN:
+                found[_label(one.place)] = change
+        self._arrange()
+        return found
+
+
+def names_of_functions(module: ModuleType) -> dict[str, set[str]]:
+    """Return what the code of a module's functions, and of its classes', mentions, by name."""
+    found: dict[str, set[str]] = {}
+    for name, value in list(module.__dict__.items()):
+        members = [value]
+        if issubclass(type(value), type):
+            members = list(type.__getattribute__(value, "__dict__").values())
+        codes = [one.__code__ for one in map(_function, members) if type(one) is FunctionType]
+        if codes:
+            found[name] = set().union(*map(names_in, codes))
+    return found
+
+
+def _containers(
+    namespaces: Iterable[tuple[ModuleType, str, Mapping[Any, Any]]],
+) -> Iterator[tuple[_Place, Any]]:
+    """Yield the containers in the namespaces, and in the package's own objects there."""
+    for module, owner, namespace in namespaces:
+        package = module.__name__.partition(".")[0]
+        for name, value in list(namespace.items()):
+            if type(name) is str and not _PASSED_OVER.search(name):
+                found = [value, *_attributes(value, package)]
+                yield from ((_Place(module, owner, name), one) for one in found if _is_one(one))
+
+
+def _attributes(value: Any, package: str) -> list[object]:
+    """Return the attributes of an object of the package's, all in one and one by one."""
+    module = type.__getattribute__(type(value), "__module__")
+    if type(module) is not str or module.partition(".")[0] != package:
+        return []
+    for kind in type.__getattribute__(type(value), "__mro__"):
+        shown = type.__getattribute__(kind, "__dict__").get("__dict__")
+        if shown is not None:
+            break
+    if type(shown) is not GetSetDescriptorType:  # a property may do anything
+        return []
+    attributes = shown.__get__(value)
+    parts = [(name, part) for name, part in attributes.items() if type(name) is str]
+    return [attributes, *(part for name, part in parts if not _PASSED_OVER.search(name))]
+
+
+def _is_one(value: object) -> bool:
+    return type(value) in _KINDS
+
+
+def _members(container: Any) -> list[object] | int:
+    """Return what tells the members apart, with the keys of a dict; of many only the number."""
+    if len(container) > _LARGEST:
+        return len(container)
+    return list(map(printed, parts_of(container)))
+
+
+def _label(place: _Place) -> Label:
+    """Return the names of what is kept, and of all in its module that gets at it."""
+    names = {place.name, place.owner} - {""}
+    mentions = names_of_functions(place.module)
+    while more := {name for name, some in mentions.items() if names & some} - names:
+        names |= more
+    return Label((place.module.__name__.rpartition(".")[2], *names))
+
+
+def _function(member: Any) -> object:
+    """Return the function in a member of a class or module, or the member."""
+    if type(member) in (staticmethod, classmethod):
+        return member.__func__
+    return member.fget if type(member) is property else member
