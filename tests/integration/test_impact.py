@@ -530,6 +530,55 @@ def test_pytest_rewrites_tests_and_nothing_of_ours(tmp_path: Path) -> None:
     assert "assert (1, 2, 3) == (1, 2, 4)" in done.output
 
 
+SKIPPING = {
+    "pyproject.toml": "[tool.pytest.ini_options]\naddopts = '-p no:randomly'\n",
+    "app.py": "def one(): return 1\ndef two(): return 1\n",
+    "test_one.py": """
+        import unittest
+
+        import app
+        import pytest
+
+        DONE = set()
+
+
+        def test_one():
+            DONE.add(app.one())
+
+
+        def test_two():
+            if 1 not in DONE:
+                pytest.skip("needs one")
+            assert app.two() == 1
+
+
+        class Test(unittest.TestCase):
+            def test_three(self):
+                if 1 not in DONE:
+                    self.skipTest("needs one")
+                self.assertEqual(app.two(), 1)
+    """,
+}
+
+
+def test_what_was_skipped_as_others_did_not_run_runs_with_them(tmp_path: Path) -> None:
+    """In the same run, and until it was: a test that skips itself alone is no pass."""
+    project = Project(tmp_path / "work")
+    project.write(SKIPPING)
+    assert "3 passed" in impact(project).output
+    project.write({"app.py": "def one(): return 1\ndef two(): return 2\n"})
+    first = impact(project, "-n", "1")
+    assert (first.exit_code, "more to run, as a test was skipped" in first.output) == (1, True)
+    again = impact(project)
+    assert "2 failed, 1 passed" in again.output, again.output
+    project.write({"app.py": "def one(): return 1\ndef two(): return 1\n"})
+    assert "3 passed" in impact(project).output
+    project.write({"app.py": "def one(): return 1\n\n\ndef two(): return 2 - 1\n"})
+    mended = impact(project)
+    assert "3 more, as a test was skipped that had not been" in mended.output, mended.output
+    assert "3 passed, 2 skipped" in mended.output
+
+
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers by signal on Windows")
 def test_signal_handlers_of_the_project_do_not_lock_up_the_run(tmp_path: Path) -> None:
     """A signal may come at any moment, also while what was traced is taken from coverage."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from paceline.impact.inputs import ALL_VARIABLES
 from paceline.impact.links import import_places, reachable
 from paceline.impact.recorder import Kind, Need
-from paceline.impact.records import NEVER_RUN, Records
+from paceline.impact.records import SETTLED, Records
 
 _SAID: Mapping[Need, str] = {
     Need.CONTENT: "reads",
@@ -26,7 +26,7 @@ _SAID: Mapping[Need, str] = {
 }
 
 #: How a test can have ended; a run that died leaves its own mark.
-_ENDS = ("passed", "failed", NEVER_RUN)
+_ENDS = (*SETTLED, "failed")
 
 
 @dataclass(frozen=True)

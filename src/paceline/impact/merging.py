@@ -14,7 +14,7 @@ from paceline.errors import UsageError
 from paceline.impact import rows, saving
 from paceline.impact.database import DAMAGE, FORMAT, Store
 from paceline.impact.recorder import Kind
-from paceline.impact.records import NEVER_RUN, Records, SegmentRecord, TestRecord
+from paceline.impact.records import SETTLED, Records, SegmentRecord, TestRecord
 
 
 def export(store: Store, target: Path) -> None:
@@ -124,9 +124,7 @@ def _decided(one: TestRecord, other: TestRecord) -> TestRecord:
     """Return which of two holds: one that tells of a run, and of these what did not pass."""
     if not one.segment or not other.segment:
         return one if one.segment else other
-    return replace(
-        other, status=other.status if one.status in ("passed", NEVER_RUN) else one.status
-    )
+    return replace(other, status=other.status if one.status in SETTLED else one.status)
 
 
 def _united(one: SegmentRecord, other: SegmentRecord) -> SegmentRecord:

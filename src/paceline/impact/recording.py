@@ -39,7 +39,9 @@ class RawSegment:
 
 @dataclass(frozen=True, slots=True)
 class RawTest:
-    """How one test ended: "passed", "failed", "unfinished" or NEVER_RUN, and what it builds on.
+    """How one test ended, and what it builds on.
+
+    `status` is "passed", "failed", "unfinished" or as `impact.records` names it.
 
     `order` is its place in the process it ran in, 0 if it did not run.
     """

@@ -56,13 +56,19 @@ class SegmentRecord:
 #: what stands for the tests of a file or folder that has none.
 NEVER_RUN: Final = "never run"
 
+#: The status of a test that was skipped by what ran and not by a mark: it may have missed another.
+SKIPPED: Final = "skipped"
+
+#: How a test has ended that can be left out.
+SETTLED: Final = frozenset(("passed", SKIPPED, NEVER_RUN))
+
 #: Stands after the id of a file, folder or class for tests of it that are not known.
 UNKNOWN_TESTS: Final = "::"
 
 
 @dataclass(frozen=True, slots=True)
 class TestRecord:
-    """How a test ended when it last ran, and its segment. Only "passed" can be relied on."""
+    """How a test ended when it last ran, and its segment. Only what is SETTLED can be left out."""
 
     __test__ = False
 
@@ -85,3 +91,8 @@ class Records:
     needs: Mapping[int, NeedRecord] = field(default_factory=dict)
     files: frozenset[str] = frozenset()
     starts: tuple[str, ...] = ()
+
+    @property
+    def skipped(self) -> frozenset[str]:
+        """The tests that were skipped by what ran when all others ran, too, and passed."""
+        return frozenset(name for name, test in self.tests.items() if test.status == SKIPPED)

@@ -162,12 +162,16 @@ def _members(container: Any) -> list[object] | int:
 
 
 def _label(place: _Place) -> Label:
-    """Return the names of what is kept, and of all in its module that gets at it."""
+    """Return the names of what is kept, of all in its module that gets at it, and of the package.
+
+    What other modules of the package do with it is not looked into.
+    """
     names = {place.name, place.owner} - {""}
     mentions = names_of_functions(place.module)
     while more := {name for name, some in mentions.items() if names & some} - names:
         names |= more
-    return Label((place.module.__name__.rpartition(".")[2], *names))
+    module = place.module.__name__
+    return Label((module.partition(".")[0], module.rpartition(".")[2], *names))
 
 
 def _function(member: Any) -> object:

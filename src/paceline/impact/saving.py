@@ -12,7 +12,7 @@ from paceline.impact.links import import_places, reachable, reaching
 from paceline.impact.nodes import Node
 from paceline.impact.recorder import Kind
 from paceline.impact.recording import RawTest
-from paceline.impact.records import NEVER_RUN, UNKNOWN_TESTS, SegmentRecord
+from paceline.impact.records import SETTLED, SKIPPED, UNKNOWN_TESTS, SegmentRecord
 
 #: Environments (test group, Python, packages, options) whose records are kept; the oldest go first.
 _ENVIRONMENTS = 24
@@ -66,9 +66,9 @@ def save(
     disturbed = reaching(lambda node: bool(node.disturbed), segments, by_path)
     for test, place in tests:
         status = test.status
-        if status == "passed" and test.name not in marked:
+        if status in ("passed", SKIPPED) and test.name not in marked:
             status = "unfinished"
-        if status in ("passed", NEVER_RUN) and place in disturbed:
+        if status in SETTLED and place in disturbed:
             status = "unfinished"
         connection.execute(
             "INSERT OR REPLACE INTO test VALUES (?, ?, ?, ?, ?)",
@@ -156,8 +156,8 @@ def hold_back(connection: sqlite3.Connection, environment: int, tests: Iterable[
     """Let `tests`, affected but not run, run next time whatever is recorded until then."""
     connection.executemany(
         "UPDATE test SET status = 'unfinished'"
-        " WHERE environment = ? AND name = ? AND status = 'passed'",
-        [(environment, test) for test in tests],
+        " WHERE environment = ? AND name = ? AND status IN ('passed', ?)",
+        [(environment, test, SKIPPED) for test in tests],
     )
 
 

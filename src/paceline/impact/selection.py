@@ -18,7 +18,7 @@ from paceline.impact.links import import_places, reachable
 from paceline.impact.newfiles import NewFiles
 from paceline.impact.project import Project
 from paceline.impact.recorder import Kind, Need
-from paceline.impact.records import NEVER_RUN, NeedRecord, Records, SourceRecord
+from paceline.impact.records import NEVER_RUN, SETTLED, NeedRecord, Records, SourceRecord
 from paceline.impact.scope import folder_of
 from paceline.impact.texts import Texts
 from paceline.impact.usage import Usage
@@ -98,7 +98,7 @@ class Selector:
             found += docstrings.get(name, ())
             if test.status == "failed":
                 found.insert(0, "failed last time")
-            elif test.status not in ("passed", NEVER_RUN):
+            elif test.status not in SETTLED:
                 found.insert(0, "was not finished last time")
             elif test.segment not in self._records.segments:
                 found.insert(0, "its record is missing")

@@ -68,6 +68,11 @@ def _policy(events: Any) -> object:
     return None if usual else identities([policy])
 
 
+def _start_method(context: Any) -> object:
+    """Return how processes are started: the first use takes the default."""
+    return (context._actual_context or context._default_context).get_start_method()
+
+
 READERS: Final[tuple[Reader, ...]] = (
     ("sys", Label(("getrecursionlimit", "setrecursionlimit", "RecursionError")),
      lambda sys: sys.getrecursionlimit()),
@@ -111,7 +116,7 @@ READERS: Final[tuple[Reader, ...]] = (
      lambda tzpath: tzpath.TZPATH),
     ("multiprocessing.context",
      Label(("multiprocessing", "set_start_method", "get_start_method", "Process", "Pool")),
-     lambda context: context._default_context.get_start_method(allow_none=True)),
+     lambda context: _start_method(context._default_context)),
     ("asyncio.events", Label(("asyncio", "get_event_loop_policy", "set_event_loop_policy")),
      _policy),
     ("numpy", Label(("numpy", "np")),

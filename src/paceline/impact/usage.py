@@ -15,7 +15,7 @@ from paceline.impact.giving import from_value, process_names
 from paceline.impact.links import bits_reached, import_places, own_parts, reachable, reaching
 from paceline.impact.order import FileOrder
 from paceline.impact.recorder import SEARCH_FOLDERS, Kind, Need
-from paceline.impact.records import NEVER_RUN, NeedRecord, Records, SegmentRecord
+from paceline.impact.records import NEVER_RUN, SETTLED, NeedRecord, Records, SegmentRecord
 from paceline.impact.source import Source, indices
 
 
@@ -127,7 +127,7 @@ class Usage:
     def doubtful(self) -> frozenset[str]:
         """The tests that did not pass last time: alone, one may pass that fails in a full run."""
         tests = self.known.tests.items()
-        return frozenset(name for name, one in tests if one.status not in ("passed", NEVER_RUN))
+        return frozenset(name for name, one in tests if one.status not in SETTLED)
 
     def company(self, test: str) -> frozenset[str]:
         """Return the tests before `test` that leave what it may find, and so on for these.

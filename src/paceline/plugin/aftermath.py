@@ -50,8 +50,9 @@ class Aftermath:
         self._repeated: frozenset[str] = frozenset()
         #: Tests that ran once more after others, as they had failed before.
         self._confirmed: set[str] = set()
-        #: Tests that had to run and could not, with the reasons.
+        #: Tests that had to run and could not, with the reasons, and why at all.
         self._open: Mapping[str, tuple[str, ...]] = {}
+        self._why_open = ""
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, Any, Any]:
@@ -72,10 +73,12 @@ class Aftermath:
             found, why = self._affected(traces), "affected by what these tests left behind"
             if not found and self._impact.runs_here():
                 found, why = self._to_confirm(), "as a test that failed last time passes alone"
+            if not found and not session.testsfailed:
+                found, why = self._to_accompany(), "as a test was skipped that had not been"
             if not found:
                 break
             if not self._impact.runs_here():
-                self._open = found
+                self._open, self._why_open = found, why
                 self._choice.hold_back([*self._givers(traces, found), *found])
                 break
             self._run(session, found, why)  # these may leave something behind as well
@@ -132,6 +135,24 @@ class Aftermath:
         found = self._choice.to_confirm(hooks.passed() - self._confirmed, hooks.order)
         self._confirmed |= found.keys()
         return found
+
+    def _to_accompany(self) -> Reasons:
+        """Return the tests that skipped themselves as they had not before, with all left out.
+
+        They may need one of these: `pytest-dependency` skips a test if another did not run.
+        """
+        left_out = self._choice.left_out
+        alone = self._impact.skipped() - self._choice.skipped if left_out else ()
+        if not alone:
+            return {}
+        others = dict.fromkeys(left_out, (f"{min(alone)} was skipped without it",))
+        again = {
+            test: (*self._choice.reasons.get(test, ()), "it was skipped without others")
+            for test in alone
+        }
+        place = self._usage.order.place
+        found = {**others, **again}
+        return dict(sorted(found.items(), key=lambda item: place(item[0].partition("::")[0])))
 
     def _no_longer_waiting(self, traces: Traces) -> Reasons:
         """Return the tests that waited in vain, or let them be left out for good."""
@@ -226,8 +247,8 @@ class Aftermath:
         if self._open:
             test, reasons = next(iter(self._open.items()))
             terminalreporter.write_line(
-                f"paceline impact: {len(self._open)} more to run, affected by what these tests "
-                f"left behind, such as {test} ({reasons[0]}); run this again"
+                f"paceline impact: {len(self._open)} more to run, {self._why_open}, "
+                f"such as {test} ({reasons[0]}); run this again"
             )
 
 

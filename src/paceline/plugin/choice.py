@@ -42,6 +42,8 @@ class Choice:
         self.quiet_files: frozenset[str] = frozenset()
         #: What has to run with what so that carried coverage is exact.
         self.company: Company | None = None
+        #: Tests that skipped themselves when all others ran, too.
+        self.skipped: frozenset[str] = frozenset()
         #: Tests that run next time, whatever is recorded of this run.
         self.held_back: frozenset[str] = frozenset()
         #: Tests that moved numbers on as before, so that others go on building on them.
@@ -195,6 +197,11 @@ class Choice:
         Some had to run to be measured and were narrowed away.
         """
         return self.unaffected | (self._measured_anew - ran)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether some tests do not run."""
+        return self.narrowed or bool(self.left_out)
 
     def select_also(self, reasons: Reasons) -> None:
         """Leave these tests out no longer."""

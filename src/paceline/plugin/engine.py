@@ -25,6 +25,7 @@ from paceline.impact.inputs import CONFIGURATION, SEARCH_PATH
 from paceline.impact.parsing import Parsing
 from paceline.impact.recorder import Need, Recorder
 from paceline.impact.recording import Recording
+from paceline.impact.records import SKIPPED
 from paceline.impact.replacing import replace
 from paceline.impact.run import Run
 from paceline.impact.scope import Scope
@@ -164,6 +165,7 @@ class Impact:
             known = dataclasses.replace(known, starts=starts)
             selecting = not config.option.impact_noselect
             choice = Choice(run.folder, selecting=selecting, narrowed=is_narrowed(config))
+            choice.skipped = known.skipped
             if is_measured(config):
                 self._carrying = Carrying(config, run, known)
             has_choice = bool(known.tests) or not selecting
@@ -249,6 +251,12 @@ class Impact:
         """Return what other processes of this run have recorded until now."""
         return self._run.left_behind(os.getpid()) if self._run else []
 
+    def skipped(self) -> set[str]:
+        """Return the tests of this run that were skipped by what ran, and not by a mark."""
+        here = self.hooks.skipped() if self.hooks is not None else set[str]()
+        tests = (test for one in self.recordings() for test in one.tests)
+        return here.union(test.name for test in tests if test.status == SKIPPED)
+
     def touched_by_programs(self) -> set[str]:
         """Return files that changed in this run, if programs ran that cannot be seen through."""
         if self._run is None or self.hooks is None:
@@ -320,12 +328,18 @@ class Impact:
                 partial,
                 self.choice.affected,
                 parsing=self.parsing,
-                again=self.choice.held_back,
+                again=self.choice.held_back | self._skipped_in_doubt(session),
                 alone=lambda ran: self.choice.ran_alone(ran, order),
                 counted=self.choice.counted,
                 starts=arguments(session.config) if collects_all(session) else (),
                 coverage=self._carrying.measurement() if self._carrying else None,
             )
+
+    def _skipped_in_doubt(self, session: pytest.Session) -> set[str]:
+        """Return the tests that may be skipped as others failed, or did not run."""
+        if not (session.testsfailed or self.choice.is_partial):
+            return set()
+        return self.skipped() - self.choice.skipped
 
     def _hand_over(self, recording: Recording) -> None:
         self.recorder.active = False

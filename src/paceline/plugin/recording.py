@@ -15,11 +15,12 @@ from paceline.impact.counting import NEVER, Counts
 from paceline.impact.reached import Change, Label
 from paceline.impact.recorder import RANDOM_NUMBERS, SEARCH_FOLDERS, Kind, Need, Segment
 from paceline.impact.recording import Numbering, RawTest, Recording, StateChange
-from paceline.impact.records import NEVER_RUN, UNKNOWN_TESTS
+from paceline.impact.records import NEVER_RUN, SKIPPED, UNKNOWN_TESTS
 from paceline.impact.source import SUFFIXES
 from paceline.impact.state import Late, State
 from paceline.impact.tracer import Tracer
 from paceline.impact.watch import Watch
+from paceline.plugin.skips import is_skipped_by_itself
 
 #: Labels of state: names of a global, of a global and its attribute, or of a fixture.
 Labels = tuple[tuple[str, ...], ...]
@@ -45,6 +46,7 @@ class SegmentHooks:
         self.order: dict[str, int] = {}
         self._phases: dict[str, dict[str, set[str]]] = {}
         self._seconds: dict[str, float] = {}
+        self._skipped: set[str] = set()
         self._changes: list[tuple[int, Segment, Labels, tuple[int, ...], Added]] = []
         #: Labels of state, with the segments that may have removed what was there.
         self.lost: set[tuple[tuple[str, ...], str]] = set()
@@ -310,6 +312,10 @@ class SegmentHooks:
         """Return the tests that passed."""
         return {name for name in self.order if self._status(name) == "passed"}
 
+    def skipped(self) -> set[str]:
+        """Return the tests that were skipped by what ran, and not by a mark."""
+        return {name for name in self.order if self._status(name) == SKIPPED}
+
     def started(self) -> dict[int, str]:
         """Return the processes that tests and wide fixtures started, by whom."""
         own = (*self._tests.values(), *self._fixtures.values())
@@ -339,6 +345,18 @@ class SegmentHooks:
         with self._watch.aside(), self._tracer.aside():
             self.state.add_fixture(fixturedef.argname, value)
         return value
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, Any, Any]:
+        """Remember which tests skip themselves."""
+        report = yield  # pytest puts the exceptions of unittest's tests into the call
+        if call.when == "setup":
+            self._skipped.discard(item.nodeid)
+        if call.excinfo is not None and is_skipped_by_itself(item, call.excinfo.value):
+            self._skipped.add(item.nodeid)
+        return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Remember how each phase of each test ended."""
@@ -424,7 +442,9 @@ class SegmentHooks:
         # A skip in the set-up leaves out the call. A re-run test is flaky.
         skipped = "skipped" in phases.get("setup", ())
         complete = phases.keys() >= ({"setup", "teardown"} if skipped else _PHASES)
-        return "passed" if complete and "rerun" not in outcomes else "unfinished"
+        if not complete or "rerun" in outcomes:
+            return "unfinished"
+        return SKIPPED if name in self._skipped else "passed"
 
 
 def _kept_in(config: pytest.Config) -> Mapping[Any, Any]:
