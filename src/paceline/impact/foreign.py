@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import sys
+from abc import ABCMeta
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from gc import get_referents
@@ -28,6 +29,8 @@ _RESTLESS: Final = frozenset(
 )  # fmt: skip
 #: Packages that keep books of their own, or that are compared by what they keep.
 _BUSY: Final = frozenset((*BOOKKEEPING, "builtins", "inspect", "os", "random"))
+#: The kinds of classes that run no code when they are looked at.
+_CLASSES: Final = (type, ABCMeta)
 _NEVER_THERE: Final = object()
 
 
@@ -162,7 +165,7 @@ def _name(value: Any) -> str | None:
     if type(value) is ModuleType:
         name = value.__dict__.get("__name__")
         return name if sys.modules.get(str(name)) is value else None
-    if type(value) is type and type(value.__module__) is str:
+    if type(value) in _CLASSES and type(value.__module__) is str:
         return f"{value.__module__}.{value.__name__}"
     return None
 
@@ -172,7 +175,7 @@ def _of_module(module: ModuleType) -> _Compared:
     package = module.__name__.partition(".")[0]
     namespaces: list[tuple[str, Mapping[str, Any]]] = [("", module.__dict__)]
     for name, value in list(module.__dict__.items()):
-        if (_name(value) or "").partition(".")[0] == package and type(value) is type:
+        if (_name(value) or "").partition(".")[0] == package and type(value) in _CLASSES:
             namespaces.append((name, get_referents(value.__dict__)[0]))
     return _Compared(module.__name__, namespaces, module=module)
 

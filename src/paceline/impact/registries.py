@@ -110,15 +110,17 @@ class Registries:
 
 
 def names_of_functions(module: ModuleType) -> dict[str, set[str]]:
-    """Return what the code of a module's functions, and of its classes', mentions, by name."""
+    """Return what a module's functions and classes mention, by name; a class its bases, too."""
     found: dict[str, set[str]] = {}
     for name, value in list(module.__dict__.items()):
-        members = [value]
+        members, bases = [value], set[str]()
         if issubclass(type(value), type):
             members = list(type.__getattribute__(value, "__dict__").values())
+            mro = type.__getattribute__(value, "__mro__")[1:]
+            bases = {type.__getattribute__(base, "__name__") for base in mro}
         codes = [one.__code__ for one in map(_function, members) if type(one) is FunctionType]
-        if codes:
-            found[name] = set().union(*map(names_in, codes))
+        if codes or bases:
+            found[name] = bases.union(*map(names_in, codes))
     return found
 
 

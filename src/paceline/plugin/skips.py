@@ -9,8 +9,10 @@ def is_skipped_by_itself(item: pytest.Item, error: BaseException) -> bool:
     """Return whether `error` skips the test, and no mark or decorator does.
 
     pytest shows what these skip at the test itself (skipping.py); so it does with all that a
-    `unittest.TestCase` skips.
+    `unittest.TestCase` skips. `pytest.xfail()` skips a test as well.
     """
+    if type(error).__name__ == "XFailed":
+        return True
     if type(error).__name__ not in ("Skipped", "SkipTest"):
         return False
     if not getattr(error, "_use_item_location", False):

@@ -19,6 +19,9 @@ class Kinds:
     def find(self, name):
         return self.known.get(name)
 
+class More(Kinds):
+    pass
+
 class Table:
     def __init__(self):
         self.rows = []
@@ -60,7 +63,7 @@ def library(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """A module that is not the project's."""
     module = ModuleType("library")
     exec(LIBRARY, vars(module))
-    for kind in (module.Kinds, module.Table, module.Shy):
+    for kind in (module.Kinds, module.More, module.Table, module.Shy):
         kind.__module__ = "library"
     for function in (module.register, module.find, module.find_all, module.other):
         function.__module__ = "library"
@@ -95,7 +98,7 @@ def changed(foreign: Foreign, own: dict[str, ModuleType]) -> list[set[str]]:
         ("register('two', 2)", FINDING),
         ("register('one', 2)", FINDING),
         ("_hidden.clear()", FINDING),
-        ("Kinds.known['a'] = 1", {"Kinds", "known"}),
+        ("Kinds.known['a'] = 1", {"Kinds", "known", "More"}),
         ("table.extra = 1", {"table"}),
         ("table.rows.append(1)", {"table"}),
     ],
@@ -174,7 +177,7 @@ def test_a_function_or_class_as_a_global_is_enough(
     library.register("two", 2)
     library.Kinds.known["a"] = 1
     found: set[Label] = set(foreign.changed(own))
-    expected = {"register": {"library", *FINDING}, "Kinds": {"library", "Kinds", "known"}}
+    expected = {"register": {"library", *FINDING}, "Kinds": {"library", "Kinds", "known", "More"}}
     assert expected[value] in [set(label) for label in found]
 
 
