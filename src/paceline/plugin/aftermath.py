@@ -44,6 +44,8 @@ class Aftermath:
         self._usage = choice.usage or Usage(known)
         self._waiting = selection.waiting
         self._counts = dict(selection.counts)
+        #: What was collected before any test ran.
+        self._collected_first: tuple[str, ...] = ()
         #: Where those lie that ran, once more are collected.
         self._folders: Mapping[Path, pytest.Collector] = {}
         #: Tests that ran twice, as they had run too early.
@@ -184,7 +186,11 @@ class Aftermath:
                 # How far others count is compared by itself.
                 more = frozenset[int]() if count else frozenset(new)
                 changed[label][name] = changed[label].get(name, frozenset()) | more
-        places = {name: place for place, name in enumerate(collected)}
+        self._collected_first = first = self._collected_first or tuple(collected)
+        known = frozenset(first)
+        late = [test for test in collected if test not in known]
+        tests = self._usage.order.with_late(first, late)
+        places = {name: place for place, name in enumerate(tests)}
         lost = frozenset(impact.hooks.lost) if impact.hooks else frozenset()
         ended = frozenset(impact.hooks.ended) if impact.hooks else frozenset()
         return Traces(written, changed, counts, places, self._usage.order, lost, ended)
