@@ -605,7 +605,9 @@ def test_signal_handlers_of_the_project_do_not_lock_up_the_run(tmp_path: Path) -
         }
     )
     assert "400 passed" in impact(project).output
-    assert "400 passed" in impact(project, "--impact-noselect", "--cov", "--cov-branch").output
+    env = {"COVERAGE_FILE": str(project.root / ".coverage")}
+    measured = impact(project, "--impact-noselect", "--cov=.", "--cov-branch", env=env)
+    assert "400 passed" in measured.output
 
 
 def test_parts_of_a_split_run_one_after_the_other(tmp_path: Path) -> None:
