@@ -148,7 +148,10 @@ def _attributes(value: Any, package: str) -> list[object]:
     if type(shown) is not GetSetDescriptorType:  # a property may do anything
         return []
     attributes = shown.__get__(value)
-    parts = [(name, part) for name, part in attributes.items() if type(name) is str]
+    if type(attributes) is not dict:
+        return []
+    # In one go: another thread may add to it meanwhile.
+    parts = [(name, part) for name, part in list(attributes.items()) if type(name) is str]
     return [attributes, *(part for name, part in parts if not _PASSED_OVER.search(name))]
 
 
