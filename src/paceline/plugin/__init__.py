@@ -78,10 +78,11 @@ def pytest_configure(config: pytest.Config) -> None:
     settle_options(config)
     # Imported here, so that a plain pytest run does not pay for them.
     from paceline.plugin.limit import TimeLimit
-    from paceline.plugin.testmon import TestmonGuard, accept_any_encoding
+    from paceline.plugin.testmon import TestmonGuard, accept_any_encoding, show_root
 
     if getattr(config.option, "testmon", False):
         accept_any_encoding()
+        show_root(config)
     config.pluginmanager.register(TimeLimit(config), "paceline-limit")
     config.pluginmanager.register(TestmonGuard(), "paceline-testmon-guard")
     if config.option.paceline_result:

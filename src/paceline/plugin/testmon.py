@@ -9,6 +9,7 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -73,6 +74,15 @@ def accept_any_encoding() -> None:
     """
     process_code = importlib.import_module("testmon.process_code")
     process_code.source_encoding = _encoding  # type: ignore[attr-defined]
+
+
+def show_root(config: pytest.Config) -> None:
+    """Let testmon find the root in a project that does without pytest's old paths.
+
+    testmon 2.2 ends in an AttributeError with `-p no:legacypath`.
+    """
+    if not hasattr(config, "rootdir"):
+        vars(config)["rootdir"] = SimpleNamespace(strpath=str(config.rootpath))
 
 
 def _encoding(source: bytes) -> str:
@@ -215,6 +225,7 @@ def imply_testmon(config: pytest.Config) -> None:
         return
     option = config.option
     accept_any_encoding()
+    show_root(config)
     if not is_worker(config):
         set_aside_damaged(config.rootpath)
         make_data(config.rootpath)
