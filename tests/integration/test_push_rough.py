@@ -52,8 +52,9 @@ loop = "import sys, time, os\\nwhile not any(map(os.path.exists, sys.argv)): tim
 signs = [str(folder / "go"), str(folder / f"go-{sys.argv[1]}")]
 child = subprocess.Popen([sys.executable, "-c", loop, *signs])
 note = folder / f"{sys.argv[1]}.pid"
-note.with_suffix(".new").write_text(f"{__import__('os').getpid()} {child.pid}")
-note.with_suffix(".new").rename(note)
+new = folder / f"{child.pid}.new"  # two pushes may write the note at once
+new.write_text(f"{__import__('os').getpid()} {child.pid}")
+new.rename(note)
 sys.exit(child.wait())
 """
 CHECK = """\
@@ -236,7 +237,13 @@ def test_two_pushes_at_once(project: PushedProject, control: Path, tmp_path: Pat
     project.git("branch", "good")
     project.write({"untracked.txt": "so that both need a worktree"})
     pushes = {name: start(project, tmp_path / name, name) for name in ("bad", "good")}
-    wait_until(lambda: all(any((tmp_path / name).glob("paceline-push-*/*")) for name in pushes))
+    # One that ends before it has a worktree says why.
+    wait_until(
+        lambda: all(
+            any((tmp_path / name).glob("paceline-push-*/*")) or push.poll() is not None
+            for name, push in pushes.items()
+        )
+    )
     (control / "go").touch()
     outputs = {name: push.communicate(timeout=60)[0] for name, push in pushes.items()}
     assert "a bad word" in outputs["bad"]

@@ -21,6 +21,9 @@ from paceline.errors import IncompleteEvidence
 
 PREFIX = "paceline-push-"
 
+#: So often a worktree is tried to be made.
+_ATTEMPTS = 5
+
 
 @dataclass(frozen=True)
 class Checkout:
@@ -89,8 +92,7 @@ def _worktree(home: Path, place: git.Place, commit: str) -> Iterator[Path]:
     with FileLock(note.with_suffix(".lock")):
         store.write_json(note, {"folder": str(folder)})
         try:
-            folder.mkdir(mode=0o700)
-            if not git.add_worktree(home, folder, commit):
+            if not _is_added(home, folder, commit):
                 raise IncompleteEvidence(
                     [f"{commit[:10]} cannot be checked out in {folder}"],
                     "look at the free space, and run `git fsck`",
@@ -99,6 +101,18 @@ def _worktree(home: Path, place: git.Place, commit: str) -> Iterator[Path]:
             yield folder
         finally:
             _remove(home, place.common, note, folder)
+
+
+def _is_added(home: Path, folder: Path, commit: str) -> bool:
+    """Check the commit out in `folder`; return whether that worked.
+
+    git reads what there is of other worktrees, and fails if another push has one half made.
+    """
+    for _ in range(_ATTEMPTS):
+        folder.mkdir(mode=0o700, exist_ok=True)  # git removes it when it fails
+        if git.add_worktree(home, folder, commit):
+            return True
+    return False
 
 
 def _fill_submodules(source: Path, target: Path, commit: str) -> None:
