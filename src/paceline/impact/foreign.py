@@ -17,8 +17,9 @@ from types import FunctionType, ModuleType
 from typing import Any, Final
 
 from paceline.impact.memory import identities
+from paceline.impact.mentions import names_of_functions
 from paceline.impact.reached import Change, Label
-from paceline.impact.registries import Registries, names_of_functions
+from paceline.impact.registries import Registries
 from paceline.impact.values import printed
 from paceline.impact.ways import BOOKKEEPING
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Mapping
-from types import CodeType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final
 
 #: Longer strings are data; shorter ones may name an attribute.
@@ -22,7 +22,7 @@ _DOTTED = re.compile(r"\w+([.:]\w+)+")
 _SIGNS = re.compile(r"[.:]")
 
 #: A file in a longer text, as in "SELECT * FROM 'data/users.csv'"; of a long one in the beginning.
-_FILE = re.compile(r"[\w./\\-]*\w\.\w+")
+_FILE = re.compile(r"(?<![\w./\\-])[\w./\\-]*\w\.\w+")
 _LONGEST_TEXT = 4000
 
 #: Methods of containers, which look into nothing.
@@ -72,6 +72,28 @@ def names_in(code: CodeType) -> set[str]:
         elif isinstance(value, str) and len(value) <= _LONGEST_NAME and value.isidentifier():
             found.add(value)
     return found
+
+
+def names_of_functions(module: ModuleType) -> dict[str, set[str]]:
+    """Return what a module's functions and classes mention, by name; a class its bases, too."""
+    found: dict[str, set[str]] = {}
+    for name, value in list(module.__dict__.items()):
+        members, bases = [value], set[str]()
+        if issubclass(type(value), type):
+            members = list(type.__getattribute__(value, "__dict__").values())
+            mro = type.__getattribute__(value, "__mro__")[1:]
+            bases = {type.__getattribute__(base, "__name__") for base in mro}
+        codes = [one.__code__ for one in map(_function, members) if type(one) is FunctionType]
+        if codes or bases:
+            found[name] = bases.union(*map(names_in, codes))
+    return found
+
+
+def _function(member: Any) -> object:
+    """Return the function in a member of a class or module, or the member."""
+    if type(member) in (staticmethod, classmethod):
+        return member.__func__
+    return member.fget if type(member) is property else member
 
 
 def _is_code(node: ast.AST) -> bool:

@@ -12,12 +12,12 @@ from collections import OrderedDict, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from types import FunctionType, GetSetDescriptorType, ModuleType
+from types import GetSetDescriptorType, ModuleType
 from typing import Any, Final, NamedTuple
 
 from paceline.impact.describing import described
 from paceline.impact.memory import identities
-from paceline.impact.mentions import names_in
+from paceline.impact.mentions import names_of_functions
 from paceline.impact.reached import Change, Label
 from paceline.impact.values import parts_of, printed
 
@@ -109,21 +109,6 @@ class Registries:
         return found
 
 
-def names_of_functions(module: ModuleType) -> dict[str, set[str]]:
-    """Return what a module's functions and classes mention, by name; a class its bases, too."""
-    found: dict[str, set[str]] = {}
-    for name, value in list(module.__dict__.items()):
-        members, bases = [value], set[str]()
-        if issubclass(type(value), type):
-            members = list(type.__getattribute__(value, "__dict__").values())
-            mro = type.__getattribute__(value, "__mro__")[1:]
-            bases = {type.__getattribute__(base, "__name__") for base in mro}
-        codes = [one.__code__ for one in map(_function, members) if type(one) is FunctionType]
-        if codes or bases:
-            found[name] = bases.union(*map(names_in, codes))
-    return found
-
-
 def _containers(
     namespaces: Iterable[tuple[ModuleType, str, Mapping[Any, Any]]],
 ) -> Iterator[tuple[_Place, Any]]:
@@ -177,10 +162,3 @@ def _label(place: _Place) -> Label:
         names |= more
     module = place.module.__name__
     return Label((module.partition(".")[0], module.rpartition(".")[2], *names))
-
-
-def _function(member: Any) -> object:
-    """Return the function in a member of a class or module, or the member."""
-    if type(member) in (staticmethod, classmethod):
-        return member.__func__
-    return member.fget if type(member) is property else member

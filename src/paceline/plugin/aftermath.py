@@ -144,7 +144,9 @@ class Aftermath:
         They may need one of these: `pytest-dependency` skips a test if another did not run.
         """
         left_out = self._choice.left_out
-        alone = self._impact.skipped() - self._choice.skipped if left_out else ()
+        alone = self._impact.skipped() - self._choice.skipped if left_out else set[str]()
+        # With nothing left out they are confirmed; a run may be interrupted before.
+        self._choice.unconfirmed = frozenset(alone)
         if not alone:
             return {}
         others = dict.fromkeys(left_out, (f"{min(alone)} was skipped without it",))

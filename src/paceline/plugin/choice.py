@@ -44,6 +44,8 @@ class Choice:
         self.company: Company | None = None
         #: Tests that skipped themselves when all others ran, too.
         self.skipped: frozenset[str] = frozenset()
+        #: Tests that skipped themselves alone, until all that was left out has run.
+        self.unconfirmed: frozenset[str] = frozenset()
         #: Tests that run next time, whatever is recorded of this run.
         self.held_back: frozenset[str] = frozenset()
         #: Tests that moved numbers on as before, so that others go on building on them.
@@ -200,8 +202,8 @@ class Choice:
 
     @property
     def is_partial(self) -> bool:
-        """Whether some tests do not run."""
-        return self.narrowed or bool(self.left_out)
+        """Whether some tests do not run, or not yet."""
+        return self.narrowed or bool(self.left_out or self.unconfirmed)
 
     def select_also(self, reasons: Reasons) -> None:
         """Leave these tests out no longer."""
