@@ -10,13 +10,14 @@ from collections.abc import Iterable
 from types import FunctionType
 from typing import Any, Final, cast
 
-from paceline.impact.values import PLAIN
+from paceline.impact.values import CONTAINERS, PLAIN
 
 #: Larger numbers are times, sizes or addresses.
 _LARGEST_NUMBER: Final = 99_999
 #: What digests, times and unique names look like.
 _BY_CHANCE: Final = re.compile(rb"[0-9a-fA-F]{8}|\d{5}")
 _TEMPORARY: Final = os.fsencode(tempfile.gettempdir())
+_SHORTEST: Final = min(5, len(_TEMPORARY))
 
 
 def described(values: Iterable[Any]) -> set[int]:
@@ -36,7 +37,7 @@ def description(value: Any) -> int | None:
         return None
     if kind is str or kind is bytes:
         text = value if kind is bytes else value.encode("utf-8", "surrogatepass")
-        if _TEMPORARY in text or _BY_CHANCE.search(text):
+        if len(text) >= _SHORTEST and (_TEMPORARY in text or _BY_CHANCE.search(text)):
             return None
     elif kind in PLAIN:
         text = b"%d" % hash(value) if value is not None else b""
@@ -46,10 +47,20 @@ def description(value: Any) -> int | None:
         text = _name_of(value)
     else:
         text = b""
-    return zlib.crc32(b"%s %s" % (_name_of(kind), text))
+    return zlib.crc32(text, _begun.get(kind) or _begin(kind))
+
+
+def _begin(kind: type) -> int:
+    """Return the checksum of what comes before the text of a value of that kind."""
+    return zlib.crc32(b"%s " % _name_of(kind))
 
 
 def _name_of(kind: type) -> bytes:
     # Not by the attribute: a class of classes may answer anything.
     name: str = type.__getattribute__(kind, "__name__")
     return name.encode("utf-8", "surrogatepass")
+
+
+_begun: Final[dict[type, int]] = {
+    kind: _begin(kind) for kind in [*PLAIN, *CONTAINERS, FunctionType, type]
+}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import builtins
 import sys
 from abc import ABCMeta
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from gc import get_referents
 from types import FunctionType, ModuleType
@@ -32,6 +32,8 @@ _RESTLESS: Final = frozenset(
 _BUSY: Final = frozenset((*BOOKKEEPING, "builtins", "inspect", "os", "random"))
 #: The kinds of classes that run no code when they are looked at.
 _CLASSES: Final = (type, ABCMeta)
+#: The flag of those in C whose attributes nobody can set (object.h, Py_TPFLAGS_IMMUTABLETYPE).
+_IMMUTABLE: Final = 1 << 8
 _NEVER_THERE: Final = object()
 
 
@@ -84,9 +86,14 @@ class Foreign:
 
     def __init__(self) -> None:
         self._own: Mapping[str, ModuleType] = {}
-        #: What the functions of each of the project's modules name.
-        self._named: dict[str, frozenset[str]] = {}
+        #: How many globals each of the project's modules had when they were looked through; what
+        #: their functions name, and the names of the modules among the globals.
+        self._sizes: dict[str, int] = {}
+        self._named: set[str] = set()
+        self._packages: set[object] = set()
         self._compared = {"builtins": _of_module(builtins)}
+        #: Those of which the registries were not taken in yet.
+        self._new: set[str] = set()
         #: The namespaces of all that is quiet, and what was in them; nothing if that is not known.
         self._quiet: list[Mapping[Any, Any]] = []
         self._identities = b""
@@ -99,22 +106,24 @@ class Foreign:
             self._take_in()
         changes = self._registries.changed()
         if self._identities and identities(get_referents(*self._quiet)) == self._identities:
-            found = _changed([one for one in self._compared.values() if one.restless])
-            anew = bool(found)
+            found = _changed(one for one in self._compared.values() if one.restless)
         else:
             found = _changed(self._compared.values())
             quiet = [one for one in self._compared.values() if not one.restless]
             self._quiet = [namespace for one in quiet for _, namespace in one.namespaces]
             self._identities = identities(get_referents(*self._quiet))
-            anew = True
-        if anew:
-            self._registries.take_in(
-                (one.module, owner, namespace)
-                for one in self._compared.values()
-                for owner, namespace in one.namespaces
-                if one.module is not None and one.module.__name__.partition(".")[0] not in _BUSY
-            )
-        return {label: Change() for label in found} | changes
+        self._take_in_registries(self._new | found.keys())
+        labels = {_label(name, *one) for name, some in found.items() for one in some}
+        return {label: Change() for label in labels} | changes
+
+    def _take_in_registries(self, names: Set[str]) -> None:
+        for name in names:
+            one = self._compared[name]
+            if one.module is not None and one.module.__name__.partition(".")[0] not in _BUSY:
+                self._registries.take_in(name, one.module, one.namespaces)
+        if names:
+            self._registries.arrange()
+            self._new.clear()
 
     def add(self, name: str, namespaces: Mapping[str, Mapping[Any, Any]]) -> None:
         """Compare what comes into these namespaces, by owner: by its name go keys that are none.
@@ -135,38 +144,44 @@ class Foreign:
             if left_out.isdisjoint((name, name.partition(".")[0], name.rpartition(".")[0])):
                 made = _of_module(value) if type(value) is ModuleType else _of_class(name, value)
                 self._compared[name] = made
+                self._new.add(name)
                 self._identities = b""
 
     def _found(self) -> Iterator[Any]:
         """Yield the globals of the project's modules, functions' modules, and named submodules."""
-        packages: set[object] = set()
         for key, module in self._own.items():
-            if key not in self._named:
-                names = names_of_functions(module).values()
-                self._named[key] = frozenset[str]().union(*names)
-            for value in list(module.__dict__.values()):
+            if key not in self._sizes:
+                self._named.update(*names_of_functions(module).values())
+            values = list(module.__dict__.values())
+            if self._sizes.get(key) == len(values):
+                continue
+            self._sizes[key] = len(values)
+            for value in values:
                 if type(value) is FunctionType:
                     yield sys.modules.get(str(value.__module__))
                 elif type(value) is ModuleType:
-                    packages.add(value.__dict__.get("__name__"))
+                    self._packages.add(value.__dict__.get("__name__"))
                 yield value
-        named = frozenset[str]().union(*self._named.values())
         for name, module in list(sys.modules.items()):
             package, _, last = name.rpartition(".")
-            if last in named and (package in packages or package.partition(".")[0] in packages):
+            if last in self._named and not self._packages.isdisjoint(
+                (package, package.partition(".")[0])
+            ):
                 yield module
 
 
-def _changed(compared: Iterable[_Compared]) -> set[Label]:
-    return {_label(one.name, owner, name) for one in compared for owner, name in one.changed()}
+def _changed(compared: Iterable[_Compared]) -> dict[str, set[tuple[str, object]]]:
+    return {one.name: found for one in compared if (found := one.changed())}
 
 
 def _name(value: Any) -> str | None:
-    """Return the full name of a module, or of a class that does not change as Python runs."""
+    """Return the full name of a module, or of a class that changes by nothing but what sets it."""
     if type(value) is ModuleType:
         name = value.__dict__.get("__name__")
         return name if sys.modules.get(str(name)) is value else None
-    if type(value) in _CLASSES and type(value.__module__) is str:
+    if type(value) not in _CLASSES or value.__flags__ & _IMMUTABLE:
+        return None
+    if type(value.__module__) is str:
         return f"{value.__module__}.{value.__name__}"
     return None
 

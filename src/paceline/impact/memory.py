@@ -25,6 +25,9 @@ bytes_of: Final[Callable[[object, int], bytes]] = ctypes.PYFUNCTYPE(
     ctypes.py_object, ctypes.py_object, ctypes.c_ssize_t
 )(("PyBytes_FromStringAndSize", ctypes.pythonapi))
 
+#: So many items of a list are copied in less time than it takes to find their place.
+_FEW: Final = 256
+
 #: Of a larger buffer a checksum is compared.
 _LARGE: Final = 1 << 12
 
@@ -36,7 +39,7 @@ def identities(objects: Sequence[object]) -> bytes:
     addresses are taken from memory: a list points to its items, a tuple ends with them (CPython,
     listobject.h and tupleobject.h).
     """
-    if _LISTS_SHOW_ITEMS and type(objects) is list:
+    if type(objects) is list and len(objects) > _FEW and _LISTS_SHOW_ITEMS:
         return _identities_in_list(objects)
     items = tuple(objects)
     return bytes_of(items, tuple.__basicsize__ + len(items) * ADDRESS_BYTES)[_HEAD:]
@@ -51,7 +54,7 @@ def _lists_show_items() -> bool:
     """Return whether a list is laid out as it has always been: head, place of items, room."""
     some: list[object] = [object(), None, 1]
     laid_out = list.__basicsize__ == tuple.__basicsize__ + 2 * ADDRESS_BYTES
-    return laid_out and _identities_in_list(some) == identities(tuple(some))
+    return laid_out and _identities_in_list(some) == identities(some)
 
 
 _LISTS_SHOW_ITEMS = False  # until that was tried

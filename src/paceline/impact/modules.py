@@ -42,30 +42,21 @@ class Modules:
         if seen != self._seen:
             self._seen = seen
             self._modules = {}  # nothing is kept alive that only we know
-            own = {
-                name: module
-                for name, module in list(sys.modules.items())
-                if self._is_of_project(module)
-            }
+            own: dict[str, ModuleType] = {}
+            stand_ins: dict[str, object] = {}
+            for name, module in list(sys.modules.items()):
+                if self._is_of_project(module):
+                    own[name] = module
+                elif _is_stand_in(module):
+                    stand_ins[name] = printed(module)
             self._taken |= self._names - own.keys()
             self._names = {*own}
-            self._taken |= self._exchanged()
+            # Where there are others than before.
+            self._taken |= {name for name, _ in self._stand_ins.items() ^ stand_ins.items()}
+            self._stand_ins = stand_ins
             others = filter(self._is_of_project, self._imported.values())
             self._modules = {key_of(module): module for module in (*others, *own.values())}
         return self._modules
-
-    def _exchanged(self) -> set[str]:
-        """Return the names under which there are other stand-ins than before."""
-        before, self._stand_ins = (
-            self._stand_ins,
-            {
-                name: printed(value)
-                for name, value in list(sys.modules.items())
-                if _is_stand_in(value)
-            },
-        )
-        items = before.items() ^ self._stand_ins.items()
-        return {name for name, _ in items}
 
     def taken(self) -> set[str]:
         """Return the names in `sys.modules` under which modules were taken away or exchanged."""
@@ -84,7 +75,7 @@ def _is_stand_in(module: object) -> bool:
     if not issubclass(type(module), ModuleType):
         return True
     own = object.__getattribute__(module, "__dict__")
-    return own.get("__spec__") is None and "__file__" not in own
+    return "__file__" not in own and own.get("__spec__") is None
 
 
 def key_of(module: ModuleType) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from gc import get_referents
 from itertools import chain
 from types import FunctionType, ModuleType
 from typing import Any, Final
@@ -72,19 +71,14 @@ class Explorer:
         seen: defaultdict[Label, set[int]],
     ) -> tuple[Level, list[Entry]]:
         """Return one level, and what to look into at the next; add to the prints."""
-        referents = [
-            get_referents(
-                readers.in_cache(entry.value) if type(entry.value) is CACHE else entry.value
-            )
-            for entry in entries
-        ]
+        referents = [entry.referents() for entry in entries]
         level = Level(memory.identities([*chain.from_iterable(referents)]))
         every = memory.addresses(level.identities)
         below: dict[tuple[int, int], Entry] = {}
         place = -1
         for entry, found in zip(entries, referents, strict=True):
-            named = self._named(entry, prints)
-            noted = values.notes_of_copying(entry.value)
+            named = None if entry.names is None else self._named(entry, entry.names, prints)
+            noted = values.notes_of_copying(entry.value) if type(entry.value) is dict else None
             if named is None:
                 start = place + 1
                 shown = [
@@ -100,7 +94,7 @@ class Explorer:
             for value in found:
                 place += 1
                 identity = every[place]
-                if values.is_opaque(value) or (value is noted and noted is not None):
+                if type(value) in PLAIN or values.is_opaque(value) or value is noted:
                     continue
                 labels = entry.labels if named is None else named.get(identity, _NONE)
                 fresh = _fresh(labels, identity, seen)
@@ -111,35 +105,35 @@ class Explorer:
                     seen[label].add(identity)
                 if isinstance(way, Entry):
                     _join(below, identity, way, level, place)
-                else:
-                    reading = way([value])
-                    level.readers.setdefault(way, []).append(place)
-                    level.readings[way] = readers.joined(level.readings.get(way), reading)
-                    for label in fresh:
-                        prints[label] += readers.shown(value, reading)
+                    if not way.closure:
+                        continue
+                    way = readers.new_attributes
+                reading = level.read(way, value, place)
+                for label in fresh:
+                    prints[label] += readers.shown(value, reading)
+                if issubclass(type(value), dict):
                     self._note_kept(entry._replace(value=value, labels=fresh), ())
         following = list(below.values())
+        level.closures.extend(number for number, one in enumerate(following) if one.closure)
         level.caches.extend(
-            number for number, entry in enumerate(following) if type(entry.value) is CACHE
+            number for number, one in enumerate(following) if type(one.value) is CACHE
         )
         return level, following
 
     def _named(
-        self, entry: Entry, prints: defaultdict[Label, list[object]]
-    ) -> dict[int, frozenset[Label]] | None:
+        self, entry: Entry, names: Mapping[str, Any], prints: defaultdict[Label, list[object]]
+    ) -> dict[int, frozenset[Label]]:
         """Return the labels of each member of a namespace by its identity, and note the members."""
-        if entry.names is None:
-            return None
         named: dict[int, frozenset[Label]] = {}
-        module = entry.names.get("__name__") if entry.labels == ROOT else None
-        items = list(entry.names.items())
+        module = names.get("__name__") if entry.labels == ROOT else None
+        items = list(names.items())
         # Not by `id`: see `memory.identities`.
         addresses = memory.addresses(memory.identities([value for _, value in items]))
         for (name, value), identity in zip(items, addresses, strict=True):
             # Imports set submodules as attributes; dunder names are Python's own.
             if name in _PYTHONS_OWN or (type(value) is ModuleType and values.is_opaque(value)):
                 continue
-            labels = frozenset(label | {name} for label in entry.labels)
+            labels = frozenset([label | {name} for label in entry.labels])
             shown = (type(value), value) if type(value) in PLAIN else identity
             number = description(value)
             for label in labels:

@@ -38,15 +38,35 @@ class Level:
     """What all objects at one distance from the root refer to.
 
     `followed` are the places of those that lead to the next level, `caches` which of these are
-    functions with a cache. `readers` are given the objects at their places, of which references do
-    not show everything; `readings` are what they returned.
+    functions with a cache, `closures` those of which only the closure counts. `readers` are given
+    the objects at their places, of which references do not show everything; `readings` are what
+    they returned.
     """
 
     identities: bytes
     followed: list[int] = field(default_factory=list)
     caches: list[int] = field(default_factory=list)
+    closures: list[int] = field(default_factory=list)
     readers: dict[Reader, list[int]] = field(default_factory=dict)
     readings: dict[Reader, Reading] = field(default_factory=dict)
+
+    def read(self, reader: Reader, value: object, place: int) -> Reading:
+        """Have the object at `place` read from now on; return what is read now."""
+        reading = reader([value])
+        self.readers.setdefault(reader, []).append(place)
+        self.readings[reader] = readers.joined(self.readings.get(reader), reading)
+        return reading
+
+    def instead(self, followed: Sequence[Any]) -> Sequence[Any]:
+        """Return what is looked into in the place of the objects that are followed."""
+        if not (self.caches or self.closures):
+            return followed
+        objects = list(followed)
+        for number in self.caches:
+            objects[number] = readers.in_cache(objects[number])
+        for number in self.closures:
+            objects[number] = objects[number].__closure__
+        return objects
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,11 +102,7 @@ class Look:
             for read, pick in pickers.items():
                 if read(pick(found)) != level.readings[read]:
                     return False
-            objects = followed(found)
-            if level.caches:
-                objects = list(objects)
-                for number in level.caches:
-                    objects[number] = readers.in_cache(objects[number])
+            objects = level.instead(followed(found))
         return True
 
 
@@ -98,18 +114,20 @@ def together(looks: Sequence[Look]) -> Look:
         parts = [look.levels[number] for look in looks if number < len(look.levels)]
         followed: list[int] = []
         caches: list[int] = []
+        closures: list[int] = []
         places: dict[Reader, list[int]] = {}
         readings: dict[Reader, Reading] = {}
         start = 0
         for part in parts:
             caches += [len(followed) + number for number in part.caches]
+            closures += [len(followed) + number for number in part.closures]
             followed += [start + place for place in part.followed]
             for read, there in part.readers.items():
                 places.setdefault(read, []).extend(start + place for place in there)
                 readings[read] = readers.joined(readings.get(read), part.readings[read])
             start += len(part.identities) // memory.ADDRESS_BYTES
         identities = b"".join(part.identities for part in parts)
-        levels.append(Level(identities, followed, caches, places, readings))
+        levels.append(Level(identities, followed, caches, closures, places, readings))
     return Look(levels, {})
 
 

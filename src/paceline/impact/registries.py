@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from types import GetSetDescriptorType, ModuleType
@@ -30,6 +30,10 @@ _LARGEST: Final = 200
 _OFTEN: Final = 16
 #: Names of caches, and those that Python gives to what it keeps in a module or class.
 _PASSED_OVER: Final = re.compile("cache|memo|^__.*__$", re.IGNORECASE)
+
+
+#: The name of a class, "" for the module itself, and what is in it by name.
+Namespace = tuple[str, Mapping[Any, Any]]
 
 
 class _Place(NamedTuple):
@@ -64,35 +68,39 @@ class _Registry:
 
 
 class Registries:
-    """Compares the containers in the namespaces that it was given last."""
+    """Compares the containers in the namespaces that it was given."""
 
     def __init__(self) -> None:
-        #: By the identity of the container, which is kept.
-        self._known: dict[int, _Registry] = {}
+        #: By who has it and the identity of the container, which is kept.
+        self._known: dict[str, dict[int, _Registry]] = {}
+        self._given: dict[str, tuple[ModuleType, Sequence[Namespace]]] = {}
         self._small: list[Any] = []
+        self._dicts: list[Any] = []
         self._large: list[Any] = []
         self._seen: tuple[bytes, list[int]] = b"", []
 
-    def take_in(self, namespaces: Iterable[tuple[ModuleType, str, Mapping[Any, Any]]]) -> None:
-        """Compare from now on the containers in these namespaces of modules and their classes."""
+    def take_in(self, name: str, module: ModuleType, namespaces: Sequence[Namespace]) -> None:
+        """Compare from now on what `name` has in these namespaces of a module and its classes."""
+        self._given[name] = module, namespaces
+        known = self._known.get(name, {})
         found: dict[int, _Registry] = {}
-        for place, container in _containers(namespaces):
+        for place, container in _containers(module, namespaces):
             key = id(container)
             if key not in found:
-                new = _Registry(place, container, _members(container))
-                found[key] = self._known.get(key, new)
-        self._known = found
-        self._arrange()
+                found[key] = known.get(key) or _Registry(place, container, _members(container))
+        self._known[name] = found
 
-    def _arrange(self) -> None:
-        compared = [one for one in self._known.values() if one.changes <= _OFTEN]
+    def arrange(self) -> None:
+        """Take what is there now as the last that was seen, once all was taken in."""
+        every = {key: one for found in self._known.values() for key, one in found.items()}
+        compared = [one for one in every.values() if one.changes <= _OFTEN]
         self._small = [one.container for one in compared if not isinstance(one.members, int)]
+        self._dicts = [one for one in self._small if type(one) in _DICTS]
         self._large = [one.container for one in compared if isinstance(one.members, int)]
         self._seen = self._look()
 
     def _look(self) -> tuple[bytes, list[int]]:
-        dicts = [one for one in self._small if type(one) in _DICTS]
-        values = chain.from_iterable(map(dict.values, dicts))
+        values = chain.from_iterable(map(dict.values, self._dicts))
         members = [*chain.from_iterable(self._small), *values]
         return identities(members), [*map(len, self._small), *map(len, self._large)]
 
@@ -101,20 +109,21 @@ class Registries:
         if self._look() == self._seen:
             return {}
         found: dict[Label, Change] = {}
-        for one in self._known.values():
-            change = one.change()
-            if change is not None and one.changes <= _OFTEN:
-                found[_label(one.place)] = change
-        self._arrange()
+        for name, registries in list(self._known.items()):
+            changes = [(one, change) for one in registries.values() if (change := one.change())]
+            found |= {_label(one.place): change for one, change in changes if one.changes <= _OFTEN}
+            if changes:  # of an object's attributes one may keep something now
+                self.take_in(name, *self._given[name])
+        self.arrange()
         return found
 
 
 def _containers(
-    namespaces: Iterable[tuple[ModuleType, str, Mapping[Any, Any]]],
+    module: ModuleType, namespaces: Iterable[Namespace]
 ) -> Iterator[tuple[_Place, Any]]:
     """Yield the containers in the namespaces, and in the package's own objects there."""
-    for module, owner, namespace in namespaces:
-        package = module.__name__.partition(".")[0]
+    package = module.__name__.partition(".")[0]
+    for owner, namespace in namespaces:
         for name, value in list(namespace.items()):
             if type(name) is str and not _PASSED_OVER.search(name):
                 found = [value, *_attributes(value, package)]

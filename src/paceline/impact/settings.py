@@ -40,16 +40,6 @@ def _attributes(*names: str) -> Callable[[Any], object]:
     return lambda module: identities([getattr(module, name, None) for name in names])
 
 
-def _registries(*names: str) -> Callable[[Any], object]:
-    """Return a reader that tells whether something else is in one of these containers."""
-
-    def read(module: Any) -> object:
-        found = (getattr(module, name, None) for name in names)
-        return identities(get_referents(*(one for one in found if one is not None)))
-
-    return read
-
-
 def _options(module: Any) -> object:
     return list(_leaves(module._global_config))
 
@@ -73,6 +63,27 @@ def _start_method(context: Any) -> object:
     return (context._actual_context or context._default_context).get_start_method()
 
 
+#: Containers in which something is kept: the module, the names that code mentions which looks at
+#: it, and the names of the containers in the module.
+CONTAINERS: Final[tuple[tuple[str, Label, tuple[str, ...]], ...]] = (
+    ("sys", Label((SEARCH_FOLDERS, "meta_path", "path_hooks")),
+     ("meta_path", "path_hooks")),
+    ("threading", Label(("threading", "active_count")),
+     ("_active",)),
+    ("warnings", Label(("warnings", "warn", "catch_warnings", "simplefilter", "filterwarnings")),
+     ("filters",)),
+    ("copyreg", Label(("copyreg", "dispatch_table", "pickle", "deepcopy")),
+     ("dispatch_table",)),
+    ("shutil", Label(("shutil", "make_archive", "unpack_archive", "get_archive_formats")),
+     ("_ARCHIVE_FORMATS", "_UNPACK_FORMATS")),
+    ("sqlite3", Label(("sqlite3", "register_adapter", "register_converter")),
+     ("adapters", "converters")),
+    ("email.charset", Label(("charset", "Charset", "MIMEText", "add_alias", "add_codec")),
+     ("CHARSETS", "ALIASES", "CODEC_MAP")),
+    ("xml.etree.ElementTree", Label(("ElementTree", "register_namespace", "tostring")),
+     ("_namespace_map",)),
+)  # fmt: skip
+
 READERS: Final[tuple[Reader, ...]] = (
     ("sys", Label(("getrecursionlimit", "setrecursionlimit", "RecursionError")),
      lambda sys: sys.getrecursionlimit()),
@@ -82,9 +93,6 @@ READERS: Final[tuple[Reader, ...]] = (
      lambda sys: sys.getswitchinterval()),
     ("sys", Label(("excepthook", "unraisablehook", "displayhook", "breakpointhook", "breakpoint")),
      _attributes("excepthook", "unraisablehook", "displayhook", "breakpointhook")),
-    ("sys", Label((SEARCH_FOLDERS, "meta_path", "path_hooks")),
-     _registries("meta_path", "path_hooks")),
-    ("threading", Label(("threading", "active_count")), _registries("_active")),
     ("tracemalloc", Label(("tracemalloc",)),
      lambda tracemalloc: tracemalloc.is_tracing()),
     ("logging", Label(("logging", "getLogger", "caplog")), _logging),
@@ -98,20 +106,8 @@ READERS: Final[tuple[Reader, ...]] = (
      lambda calendar: calendar.c.firstweekday),
     ("socket", Label(("socket", "create_connection", "urlopen", "getdefaulttimeout")),
      lambda socket: socket.getdefaulttimeout()),
-    ("warnings", Label(("warnings", "warn", "catch_warnings", "simplefilter", "filterwarnings")),
-     _registries("filters")),
     ("csv", Label(("csv", "DictReader", "DictWriter", "reader", "writer", "get_dialect")),
      lambda csv: csv.list_dialects()),
-    ("copyreg", Label(("copyreg", "dispatch_table", "pickle", "deepcopy")),
-     _registries("dispatch_table")),
-    ("shutil", Label(("shutil", "make_archive", "unpack_archive", "get_archive_formats")),
-     _registries("_ARCHIVE_FORMATS", "_UNPACK_FORMATS")),
-    ("sqlite3", Label(("sqlite3", "register_adapter", "register_converter")),
-     _registries("adapters", "converters")),
-    ("email.charset", Label(("charset", "Charset", "MIMEText", "add_alias", "add_codec")),
-     _registries("CHARSETS", "ALIASES", "CODEC_MAP")),
-    ("xml.etree.ElementTree", Label(("ElementTree", "register_namespace", "tostring")),
-     _registries("_namespace_map")),
     ("zoneinfo._tzpath", Label(("zoneinfo", "ZoneInfo", "TZPATH")),
      lambda tzpath: tzpath.TZPATH),
     ("multiprocessing.context",

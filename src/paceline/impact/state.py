@@ -32,7 +32,7 @@ _LARGEST = 500
 _SMALL = 50
 
 #: After so many comparisons modules that rest are compared as well; at first more often.
-_NOW_AND_THEN = 16
+_NOW_AND_THEN = 64
 
 #: What nothing is like.
 _NEVER: Final = [Level(b"nothing")]
@@ -46,6 +46,18 @@ class Late(NamedTuple):
 
     since: int
     labels: Set[Label]
+
+
+class _Resting(NamedTuple):
+    """A module that rests: its name and file, and after how many comparisons it was compared.
+
+    When there were `due` comparisons, it is compared whether or not it was woken.
+    """
+
+    name: str
+    file: str
+    compared: int
+    due: int
 
 
 class State:
@@ -64,10 +76,7 @@ class State:
         #: Values of fixtures that outlive a test, each in a list, by the fixture's name.
         self._fixtures: dict[str, list[object]] = {}
         self._lending = Lending(self._looks)
-        #: How many comparisons there were when each module that rests was compared.
-        self._resting: dict[str, int] = {}
-        #: The name and the file of each module that rests.
-        self._whose: dict[str, tuple[str, str]] = {}
+        self._resting: dict[str, _Resting] = {}
         self._awake: set[str] = set()
         self._process = surroundings.read()
         self._foreign = Foreign()
@@ -101,8 +110,7 @@ class State:
         """From now on compare `module` only after it was woken."""
         key = key_of(module)
         if key in self._compared:
-            self._resting[key] = self._grouping.comparisons
-            self._whose[key] = (name_in(key), file_in(key))
+            self._note_compared(key)
             self._grouping.leave_out(key)
             self._let_others_look(key)
 
@@ -123,35 +131,39 @@ class State:
         what will have changed from now on the next call of `changed` tells.
         """
         lenders = self._lending.lenders()
+        now = self._grouping.comparisons
         woken = {
             key
-            for key, (name, file) in self._whose.items()
+            for key, one in self._resting.items()
             if files is None
-            or file in files
-            or name in asked
-            or name in lenders
-            or self._is_due(self._resting[key])
+            or one.file in files
+            or one.name in asked
+            or one.name in lenders
+            or one.due <= now
         }
         woken -= self._awake
         self._awake |= woken
         found: list[Late] = []
-        modules = self._modules.present()
-        for key in sorted(woken):
-            since = self._resting[key]
-            if since == self._grouping.comparisons or key not in modules:
+        late = sorted(key for key in woken if self._resting[key].compared < now)
+        modules = self._modules.present() if late else {}
+        for key in late:
+            if key not in modules:
                 continue
+            since = self._resting[key].compared
             if changes := dict(self._compare_modules(modules, (key,))):
                 found.append(Late(since, changes.keys()))
                 self._rest_no_more(key)
         return found
 
-    def _is_due(self, compared: int) -> bool:
-        """Return whether what was `compared` then, and is now and then, is compared now."""
-        return self._grouping.comparisons - compared >= min(max(compared, 1), _NOW_AND_THEN)
+    def _note_compared(self, key: str) -> None:
+        """Note that a module that rests was compared, and when it is once more, now and then."""
+        compared = self._grouping.comparisons
+        due = compared + min(max(compared, 1), _NOW_AND_THEN)
+        self._resting[key] = _Resting(name_in(key), file_in(key), compared, due)
 
     def _rest_no_more(self, key: str) -> None:
         """Compare a module each time that changed while it rested: it is not by itself."""
-        del self._resting[key], self._whose[key]
+        del self._resting[key]
         self._awake.discard(key)
         self._grouping.take_back()
 
@@ -179,7 +191,7 @@ class State:
         self._grouping.comparisons += 1
         for key in self._awake & modules.keys():
             _note(found, self._compare_modules(modules, (key,)))
-            self._resting[key] = self._grouping.comparisons
+            self._note_compared(key)
         self._awake.clear()
         return found
 
@@ -272,7 +284,7 @@ class State:
         return roots
 
     def _changes_of_process(self) -> dict[Label, Change]:
-        before, self._process = self._process, surroundings.read()
+        before, self._process = self._process, surroundings.read(self._process)
         return {} if before == self._process else surroundings.changes(before, self._process)
 
 

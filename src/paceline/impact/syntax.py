@@ -146,12 +146,8 @@ class Walk:
     def _text(self, node: Any, end: int | None) -> str:
         """Write a node down; `end` is the last line before what follows, as testmon counts it."""
         kind = type(node)
-        if kind is ast.Name:
-            self._variables.add(node.id)
-            self._written.names.add(node.id)
-            if type(node.ctx) is not ast.Load:
-                self.bound.add(node.id)
-            return f"Name({node.id!r}, {_KINDS[type(node.ctx)]})"
+        if kind is ast.Name or kind is ast.Attribute:
+            return self._reference(node, end)
         if kind is list:
             self._written.lengths.append(len(node))
             return ", ".join(self._texts(node, end))
@@ -172,11 +168,25 @@ class Walk:
             value = getattr(node, key)
             if value is None or type(value) is str:  # as most are: no further call
                 parts.append(repr(value))
+            elif type(known := _KINDS[type(value)]) is str:
+                parts.append(known)
             elif key == "body" and kind in FUNCTIONS:
                 parts.append(self._function(node, end))
             else:
                 parts.append(self._text(value, end))
         return f"{name}({', '.join(parts)})"
+
+    def _reference(self, node: Any, end: int | None) -> str:
+        """Write a name or an attribute down, which are the most frequent nodes."""
+        context = _KINDS[type(node.ctx)]
+        if type(node) is ast.Attribute:
+            self._written.names.add(node.attr)
+            return f"Attribute({self._text(node.value, end)}, {node.attr!r}, {context})"
+        self._variables.add(node.id)
+        self._written.names.add(node.id)
+        if type(node.ctx) is not ast.Load:
+            self.bound.add(node.id)
+        return f"Name({node.id!r}, {context})"
 
     def _note(self, node: Any) -> None:
         if isinstance(node, _IMPORTS):

@@ -23,7 +23,7 @@ from types import (
 from typing import Any, Final
 
 #: Values that are compared by value.
-PLAIN: Final = frozenset((int, float, str, bytes, bool, type(None), complex))
+PLAIN: Final[frozenset[type]] = frozenset((int, float, str, bytes, bool, type(None), complex))
 #: Values without state of their own.
 OPAQUE: Final = frozenset(
     (
@@ -129,10 +129,8 @@ def notes_of_copying(value: object) -> object:
 
 
 def has_state(function: FunctionType) -> bool:
-    """Return whether calls can leave something inside the function itself."""
+    """Return whether calls can leave something in the defaults or attributes of a function."""
     attributes = function.__dict__  # made on first use: before references are listed
-    if function.__closure__:
-        return True
     kept = (
         *(function.__defaults__ or ()),
         *(function.__kwdefaults__ or {}).values(),

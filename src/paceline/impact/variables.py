@@ -44,11 +44,11 @@ class Variables:
 
         def one(environ: Any, key: Any) -> Any:
             if isinstance(key, (str, bytes)):
-                name = os.fsdecode(key)
-                in_passing = name in self._come_to and is_volatile(name) and _goes_through()
-                counts = not in_passing and not is_set_by_tools(name) and self._is_asked()
-                if counts and not _is_copying_for_wsgi():
-                    self._note(name)
+                name = key if isinstance(key, str) else os.fsdecode(key)
+                if not is_set_by_tools(name):
+                    in_passing = name in self._come_to and is_volatile(name) and _goes_through()
+                    if not in_passing and self._is_asked() and not _is_copying_for_wsgi():
+                        self._note(name)
             return original(environ, key)
 
         return one

@@ -204,7 +204,7 @@ class Watch:
 
         def hook(event: str, arguments: tuple[Any, ...]) -> None:
             handler = handler_of(event)
-            if handler is None or (event == _READING and _DEFAULTS.isdisjoint(arguments[1:])):
+            if handler is None or (event == _READING and arguments[1] not in _DEFAULTS):
                 return
             if not self._listening():
                 return

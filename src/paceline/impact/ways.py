@@ -48,7 +48,8 @@ class Entry(NamedTuple):
 
     `names` has its members by name where it is a namespace: they get labels of their own.
     `namespace` is the identity of the dict that only leads on to the object's attributes, and
-    `top` tells whether these get labels.
+    `top` tells whether these get labels. Of a function, `closure` tells that it keeps nothing but
+    there.
     """
 
     value: object
@@ -57,6 +58,14 @@ class Entry(NamedTuple):
     names: Mapping[str, Any] | None = None
     namespace: int = 0
     top: bool = False
+    closure: bool = False
+
+    def referents(self) -> list[Any]:
+        """Return what the object refers to, as far as something may be kept there."""
+        value: Any = self.value
+        if self.closure:
+            return get_referents(value.__closure__)
+        return get_referents(readers.in_cache(value) if type(value) is CACHE else value)
 
 
 class Ways:
@@ -124,8 +133,12 @@ class Ways:
     def _into_function(
         self, value: FunctionType, labels: frozenset[Label], entry: Entry
     ) -> Entry | Reader | None:
-        if values.has_state(value):
-            return None if self._is_stand_in(value) else Entry(value, labels, entry.steps)
+        has_state = values.has_state(value)
+        if has_state or value.__closure__:
+            if self._is_stand_in(value):
+                return None
+            closure = not has_state and not value.__dict__
+            return Entry(value, labels, entry.steps, closure=closure)
         if value.__dict__:
             return readers.attributes
         # It may get attributes: looked at where code finds the function by its name.

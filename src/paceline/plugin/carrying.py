@@ -29,6 +29,10 @@ LEFT_OUT = "paceline_left_out"
 #: So many objects are left out of the search for garbage from the start, by Python itself.
 _FROZEN_AT_START: Final = gc.get_freeze_count()
 
+#: After so many new objects Python looks for garbage while reports are made, not after 700: most
+#: are parts of syntax trees, and gone before.
+_SELDOM: Final = 50_000
+
 #: pytest options that choose tests.
 _CHOOSING = (
     *("keyword", "markexpr", "lf", "failedfirst", "stepwise", "deselect", "ignore", "ignore_glob"),
@@ -56,7 +60,8 @@ class Carrying:
         self._left_out: set[str] | None = None
         self.carried: Carried | None = None
         self.company: Company | None = None
-        self._frozen = False
+        #: How often Python looked for garbage before.
+        self._frozen: tuple[int, int, int] | None = None
         self._finish = self._controller.finish
         self._controller.finish = self._finish_exactly
 
@@ -111,13 +116,16 @@ class Carrying:
         """
         if gc.get_freeze_count() == _FROZEN_AT_START:  # else the project does so itself
             gc.freeze()
-            self._frozen = True
+            self._frozen = gc.get_threshold()
+            often, *others = self._frozen
+            gc.set_threshold(max(_SELDOM, often) if often else 0, *others)  # 0: never
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
         """Let Python find garbage everywhere again."""
-        if self._frozen:
-            self._frozen = False
+        if self._frozen is not None:
+            gc.set_threshold(*self._frozen)
+            self._frozen = None
             gc.unfreeze()
 
     @pytest.hookimpl(trylast=True)

@@ -41,6 +41,7 @@ from paceline.plugin.pauses import Pauses
 from paceline.plugin.recording import SegmentHooks
 from paceline.plugin.surroundings import options
 from paceline.plugin.testmon import share_trace
+from paceline.plugin.trees import follow_coverage, follow_pytest
 
 if TYPE_CHECKING:
     from paceline.impact.records import Records
@@ -85,28 +86,10 @@ class Impact:
         self.tracer.start()
         self.watch.start()
         self.imports.start()
-        self._follow_rewriting()
-
-    def _follow_rewriting(self) -> None:
-        """Do not trace how pytest rewrites assertions, which runs none of the project's code.
-
-        It takes as long as many a suite, and twice that where it is traced. Of the syntax trees
-        that it makes we take what we need, before it changes them.
-        """
-        parsing = self.parsing
-
-        def reading(original: Callable[..., None]) -> Callable[..., None]:
-            def rewrite_asserts(mod: Any, source: bytes, *args: Any, **options: Any) -> None:
-                path = args[0] if args else options.get("module_path")
-                if isinstance(path, str):
-                    parsing.of(path, source, mod)
-                original(mod, source, *args, **options)
-
-            return rewrite_asserts
-
+        # It takes as long as many a suite, and twice that where it is traced.
         self._undo.append(replace(rewrite, "_rewrite_test", self.tracer.untraced))
         if "PYTEST_XDIST_WORKER" not in os.environ:  # the controller takes sources apart
-            self._undo.append(replace(rewrite, "rewrite_asserts", reading))
+            self._undo.append(follow_pytest(self.parsing))
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
@@ -167,6 +150,7 @@ class Impact:
             choice = Choice(run.folder, selecting=selecting, narrowed=is_narrowed(config))
             choice.skipped = known.skipped
             if is_measured(config):
+                self._undo.append(follow_coverage(self.parsing))
                 self._carrying = Carrying(config, run, known)
             has_choice = bool(known.tests) or not selecting
             plugin = self._selecting(config, run, choice, known) if has_choice else None

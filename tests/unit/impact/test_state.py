@@ -454,7 +454,7 @@ def test_what_changes_while_it_rests_is_told_after_some_tests(
     compare(state, 40)
     resting.seen.append(1)
     found = []
-    for _ in range(16):
+    for _ in range(64):
         found += state.wake(set())
         assert state.changed() == {}
     ((since, labels),) = found
