@@ -14,7 +14,7 @@ from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
-from operator import or_
+from operator import or_, xor
 from pathlib import Path
 from typing import Final
 
@@ -141,11 +141,19 @@ class _Places(dict[object, int]):
         super().__init__()
         self.arcs = {arc: 1 << place for place, arc in enumerate(known)}
         self.known = len(known)
+        self._last: tuple[frozenset[object], int] = frozenset(), 0
 
     def __missing__(self, item: object) -> int:
         arc = unpack(item)
         bit = self[item] = self.arcs.setdefault(arc, 1 << len(self.arcs))
         return bit
+
+    def bits(self, items: frozenset[object]) -> int:
+        """Return the bits of all items; they are much the same from one call to the next."""
+        before, bits = self._last
+        bits = reduce(xor, map(self.__getitem__, items ^ before), bits)
+        self._last = items, bits
+        return bits
 
 
 class Writer:
@@ -199,13 +207,13 @@ class Writer:
             ],
         )
 
-    def _bits(self, source: int, items: Iterable[object]) -> int:
+    def _bits(self, source: int, items: frozenset[object]) -> int:
         places = self._places.get(source)
         if places is None:
             query = "SELECT arcs FROM measured WHERE source = ?"
             row = self._connection.execute(query, (source,)).fetchone()
             places = self._places[source] = _Places(_unpacked_arcs(row[0]))
-        return reduce(or_, map(places.__getitem__, items), 0)
+        return places.bits(items)
 
     def _set(self, source: int, bits: int) -> int:
         key = (source, bits.to_bytes((bits.bit_length() + 7) // 8, "little"))
