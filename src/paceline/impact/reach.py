@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from types import FunctionType, ModuleType
 from typing import Any, Final
@@ -74,27 +74,24 @@ class Explorer:
         referents = [entry.referents() for entry in entries]
         level = Level(memory.identities([*chain.from_iterable(referents)]))
         every = memory.addresses(level.identities)
+        known, alive = self._ways.known, self._ways.alive
         below: dict[tuple[int, int], Entry] = {}
         place = -1
         for entry, found in zip(entries, referents, strict=True):
             named = None if entry.names is None else self._named(entry, entry.names, prints)
             noted = values.notes_of_copying(entry.value) if type(entry.value) is dict else None
             if named is None:
-                start = place + 1
-                shown = [
-                    (type(value), value) if type(value) in PLAIN else identity
-                    for value, identity in zip(
-                        found, every[start : start + len(found)], strict=True
-                    )
-                    if noted is None or value is not noted
-                ]
-                for label in entry.labels:
-                    prints[label] += shown
-                self._note_kept(entry, [value for value in found if value is not noted])
+                identities = every[place + 1 : place + 1 + len(found)]
+                self._show(entry, found, identities, noted, prints)
             for value in found:
                 place += 1
                 identity = every[place]
-                if type(value) in PLAIN or values.is_opaque(value) or value is noted:
+                if type(value) in PLAIN or value is noted:
+                    continue
+                if identity in known:
+                    alive.append(value)
+                    continue
+                if values.is_opaque(value):
                     continue
                 labels = entry.labels if named is None else named.get(identity, _NONE)
                 fresh = _fresh(labels, identity, seen)
@@ -119,6 +116,27 @@ class Explorer:
             number for number, one in enumerate(following) if type(one.value) is CACHE
         )
         return level, following
+
+    def _show(
+        self,
+        entry: Entry,
+        found: list[Any],
+        identities: Sequence[int],
+        noted: object,
+        prints: Mapping[Label, list[object]],
+    ) -> None:
+        """Add what an object refers to, but for what is `noted` in it, to the prints."""
+        if noted is not None:
+            pairs = zip(found, identities, strict=True)
+            identities = [identity for value, identity in pairs if value is not noted]
+            found = [value for value in found if value is not noted]
+        shown = [
+            (type(value), value) if type(value) in PLAIN else identity
+            for value, identity in zip(found, identities, strict=True)
+        ]
+        for label in entry.labels:
+            prints[label] += shown
+        self._note_kept(entry, found)
 
     def _named(
         self, entry: Entry, names: Mapping[str, Any], prints: defaultdict[Label, list[object]]

@@ -50,10 +50,11 @@ _OF_THE_CALL: Final = sys.getrefcount(object())
 
 def container_reader(value: Any) -> Reader | None:
     """Return the reader for a list, dict or the like that need not be followed."""
-    if size(value) > _HUGE:
+    count = size(value)
+    if count > LARGEST:
+        if count <= _HUGE:
+            return _members
         return sizes if type(value) not in CONTAINERS else _sizes_and_ends
-    if size(value) > LARGEST:
-        return _members
     if type(value) is dict and not value:  # as of nearly each function that has a closure
         return _new_items
     if type(value) is dict and all(type(part) in PLAIN for item in value.items() for part in item):

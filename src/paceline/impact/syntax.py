@@ -19,6 +19,7 @@ FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 _IMPORTS: Final = (ast.Import, ast.ImportFrom)
 #: Code outside of functions that may run when the file was imported long ago.
 _RUN_LATER: Final = (ast.Lambda, ast.GeneratorExp)
+_FREQUENT: Final = frozenset((ast.Name, ast.Attribute, ast.Constant))
 _NOTED: Final = frozenset((*_IMPORTS, *_RUN_LATER))
 
 #: Stands in the qualified name of what a function defines.
@@ -146,11 +147,11 @@ class Walk:
     def _text(self, node: Any, end: int | None) -> str:
         """Write a node down; `end` is the last line before what follows, as testmon counts it."""
         kind = type(node)
-        if kind is ast.Name or kind is ast.Attribute:
-            return self._reference(node, end)
+        if kind in _FREQUENT:
+            return self._frequent(node, kind, end)
         if kind is list:
             self._written.lengths.append(len(node))
-            return ", ".join(self._texts(node, end))
+            return ", ".join(self._texts(node, end)) if node else ""
         known = _KINDS[kind]
         if known is None:
             return repr(node)
@@ -166,20 +167,24 @@ class Walk:
         parts: list[str] = []
         for key in fields:
             value = getattr(node, key)
-            if value is None or type(value) is str:  # as most are: no further call
-                parts.append(repr(value))
-            elif type(known := _KINDS[type(value)]) is str:
+            known = _KINDS[type(value)]
+            if type(known) is str:
                 parts.append(known)
+            elif known is None and type(value) is not list:
+                parts.append(repr(value))
             elif key == "body" and kind in FUNCTIONS:
                 parts.append(self._function(node, end))
             else:
                 parts.append(self._text(value, end))
         return f"{name}({', '.join(parts)})"
 
-    def _reference(self, node: Any, end: int | None) -> str:
-        """Write a name or an attribute down, which are the most frequent nodes."""
+    def _frequent(self, node: Any, kind: type, end: int | None) -> str:
+        """Write one of the most frequent nodes down."""
+        if kind is ast.Constant:
+            MENTIONS[kind](node, self._written.names)
+            return f"Constant({node.value!r}, {node.kind!r})"
         context = _KINDS[type(node.ctx)]
-        if type(node) is ast.Attribute:
+        if kind is ast.Attribute:
             self._written.names.add(node.attr)
             return f"Attribute({self._text(node.value, end)}, {node.attr!r}, {context})"
         self._variables.add(node.id)

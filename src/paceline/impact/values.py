@@ -38,6 +38,7 @@ WRAPPERS: Final = frozenset((classmethod, staticmethod, property, CellType))
 #: The class of functions with a cache around them.
 CACHE: Final = type(functools.lru_cache(len))
 CONTAINERS: Final = (dict, list, tuple, set, frozenset, deque)
+_PLAIN_CONTAINERS: Final = frozenset(CONTAINERS)
 
 #: Values that never change, beside the plain ones: they are kept, so that no other takes their
 #: place in memory. Of modules in C, which nobody replaces, where they are imported.
@@ -101,7 +102,8 @@ def is_opaque(value: Any) -> bool:
 
 def size(container: Any) -> int:
     """Return the size of a container, whatever its class makes of `len`."""
-    return int(_base(type(container)).__len__(container))
+    kind = type(container)
+    return len(container) if kind in _PLAIN_CONTAINERS else int(_base(kind).__len__(container))
 
 
 def parts_of(container: Any) -> list[object]:

@@ -72,7 +72,8 @@ class Ways:
     """Tells how to look into values; `counts` tells which files are the project's.
 
     `borrowed` are the classes and functions that were found and belong to another module, `alive`
-    the values that are told apart by their identity. Both are of one look.
+    the values that are told apart by their identity, `known` those of the look before. All are of
+    one look.
     """
 
     def __init__(self, counts: Callable[[str], bool]) -> None:
@@ -82,7 +83,7 @@ class Ways:
 
     def begin(self, known: Sequence[object] = ()) -> None:
         """Begin a new look, where some values are `known` to be nothing but values."""
-        self._known = frozenset(memory.addresses(memory.identities(known)))
+        self.known = frozenset(memory.addresses(memory.identities(known)))
         self.borrowed: defaultdict[Home, set[Label]] = defaultdict(set)
         self.alive: list[object] = []
         self._value_types = values.value_types()
@@ -100,15 +101,13 @@ class Ways:
             return None
         if type(entry.value) is FunctionType and not values.keeps_state(entry.value, value):
             return None
-        if identity in self._known:
-            self.alive.append(value)
-            return None
         return READERS[kind] if kind in READERS else self._into(value, labels, entry)
 
     def _into(self, value: Any, labels: frozenset[Label], entry: Entry) -> Entry | Reader | None:
         kind = type(value)
-        module = kind is dict and values.is_namespace_of_module(value)
-        if module or self._is_borrowed(value, labels, entry):
+        if kind is dict and values.is_namespace_of_module(value):
+            return None
+        if issubclass(kind, (type, FunctionType)) and self._is_borrowed(value, labels, entry):
             return None
         if values.is_value(value, self._value_types):
             self.alive.append(value)
@@ -181,7 +180,7 @@ class Ways:
 
     def _is_borrowed(self, value: Any, labels: frozenset[Label], entry: Entry) -> bool:
         """Return whether `value` is looked at elsewhere, and note it: classes are found often."""
-        if not issubclass(type(value), (type, FunctionType)) or entry.labels == ROOT:
+        if entry.labels == ROOT:
             return False
         home = self._home(value)
         if home is not None:
