@@ -19,11 +19,12 @@ from types import FunctionType
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from paceline.impact import inputs
+from paceline.impact import inputs, rebinding
 from paceline.impact.askers import Askers, frame_above
 from paceline.impact.libraries import Libraries
 from paceline.impact.mentions import names_in
 from paceline.impact.randomness import Randomness
+from paceline.impact.rebinding import Rebinding
 from paceline.impact.recorder import WORKING_FOLDER, Need, Recorder, Segment
 from paceline.impact.replacing import replace
 from paceline.impact.scope import Scope
@@ -57,6 +58,7 @@ class Watch:
         self.askers = Askers(scope)
         self.libraries = Libraries(recorder, self.askers)
         self.randomness = Randomness(self._replace, self.askers.owner, self.askers.is_tool)
+        self.rebinding = Rebinding(scope.counts)
         self._handlers: dict[str, Callable[[tuple[Any, ...]], None]] = {
             "open": self._open,
             "os.listdir": self._list,
@@ -74,6 +76,7 @@ class Watch:
             "sys.settrace": self._traced,
             "exec": self._generated,
             _READING: self._looked_into,
+            **dict.fromkeys(rebinding.EVENTS, self.rebinding.note),
             "_thread.start_new_thread": self._thread_begun,
             "_thread.start_joinable_thread": self._thread_begun,
         }

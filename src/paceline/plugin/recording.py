@@ -157,6 +157,7 @@ class SegmentHooks:
         self._compared.append((self._moment, self._recorder.session))
         with self._watch.aside(), self._tracer.aside():
             self.state.changed()
+            self._watch.rebinding.changed()
             self._watch.randomness.end(in_test=False)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -269,7 +270,7 @@ class SegmentHooks:
         with self._watch.aside(), self._tracer.aside():
             used = {*files, *segment.code, *segment.early}
             self._note_late(self.state.wake(used, self._recorder.asked))
-            changed = self.state.changed()
+            changed = self._watch.rebinding.changed() | self.state.changed()
             drawn_from, moved = self._watch.randomness.end(in_test=segment.kind is Kind.TEST)
             for name in drawn_from:
                 self._watch.note_in(segment, Need.RANDOM, name)
