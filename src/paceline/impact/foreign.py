@@ -16,7 +16,7 @@ from gc import get_referents
 from types import FunctionType, ModuleType
 from typing import Any, Final
 
-from paceline.impact.memory import identities
+from paceline.impact.memory import Versions, identities
 from paceline.impact.mentions import names_of_functions
 from paceline.impact.reached import Change, Label
 from paceline.impact.registries import Registries
@@ -94,9 +94,10 @@ class Foreign:
         self._compared = {"builtins": _of_module(builtins)}
         #: Those of which the registries were not taken in yet.
         self._new: set[str] = set()
-        #: The namespaces of all that is quiet, and what was in them; nothing if that is not known.
+        #: The namespaces of all that is quiet, and what was in them; None if that is not known.
         self._quiet: list[Mapping[Any, Any]] = []
         self._identities = b""
+        self._versions: Versions | None = None
         self._registries = Registries()
 
     def changed(self, own: Mapping[str, ModuleType]) -> dict[Label, Change]:
@@ -105,16 +106,27 @@ class Foreign:
             self._own = own
             self._take_in()
         changes = self._registries.changed()
-        if self._identities and identities(get_referents(*self._quiet)) == self._identities:
+        if self._is_quiet():
             found = _changed(one for one in self._compared.values() if one.restless)
         else:
             found = _changed(self._compared.values())
             quiet = [one for one in self._compared.values() if not one.restless]
             self._quiet = [namespace for one in quiet for _, namespace in one.namespaces]
             self._identities = identities(get_referents(*self._quiet))
+            self._versions = Versions(self._quiet)
         self._take_in_registries(self._new | found.keys())
         labels = {_label(name, *one) for name, some in found.items() for one in some}
         return {label: Change() for label in labels} | changes
+
+    def _is_quiet(self) -> bool:
+        """Return whether nothing in what was quiet is another object than before."""
+        if self._versions is None:
+            return False
+        # What was set and put back is another version.
+        return (
+            not self._versions.changed()
+            or identities(get_referents(*self._quiet)) == self._identities
+        )
 
     def _take_in_registries(self, names: Set[str]) -> None:
         for name in names:
@@ -133,7 +145,7 @@ class Foreign:
         given = {(owner, key) for owner, found in namespaces.items() for key in found}
         self._compared[name] = _Compared(name, list(namespaces.items()), frozenset(given))
         self._compared[name].changed()
-        self._identities = b""
+        self._versions = None
 
     def _take_in(self) -> None:
         left_out = {module.__name__ for module in self._own.values()} | _RESTLESS
@@ -145,7 +157,7 @@ class Foreign:
                 made = _of_module(value) if type(value) is ModuleType else _of_class(name, value)
                 self._compared[name] = made
                 self._new.add(name)
-                self._identities = b""
+                self._versions = None
 
     def _found(self) -> Iterator[Any]:
         """Yield the globals of the project's modules, functions' modules, and named submodules."""

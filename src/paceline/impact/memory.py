@@ -9,7 +9,8 @@ import ctypes
 import sys
 import zlib
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from gc import get_referents
 from types import FunctionType
 from typing import Any, Final
 
@@ -59,6 +60,59 @@ def _lists_show_items() -> bool:
 
 _LISTS_SHOW_ITEMS = False  # until that was tried
 _LISTS_SHOW_ITEMS = _lists_show_items()
+
+
+#: Where the number of a dict's last change is: after the head and how many items it has.
+_VERSION_AT: Final = object.__basicsize__ + ADDRESS_BYTES
+_VERSION: Final = ctypes.c_char * ctypes.sizeof(ctypes.c_uint64)
+
+
+class Versions:
+    """Tells whether any of some dicts may have been changed; these are kept.
+
+    Up to Python 3.12 each change of any dict has a number, which stands in the dict itself
+    (PEP 509, `ma_version_tag`). Else what the dicts hold is compared, which takes longer: each
+    object is touched.
+    """
+
+    def __init__(self, dicts: Sequence[Mapping[Any, Any]]) -> None:
+        self._dicts = list(dicts)
+        self._numbers: list[Any] = []
+        if _DICTS_HAVE_VERSIONS and all(isinstance(one, dict) for one in dicts):
+            places = addresses(identities(self._dicts))
+            self._numbers = [_VERSION.from_address(place + _VERSION_AT) for place in places]
+        self._seen = self._look()
+
+    def changed(self) -> bool:
+        """Return whether any of them may have changed since the last call."""
+        before, self._seen = self._seen, self._look()
+        return before != self._seen
+
+    def _look(self) -> bytes:
+        return b"".join(self._numbers) or identities(get_referents(*self._dicts))
+
+
+def _dicts_have_versions() -> bool:
+    """Return whether all changes of a dict show in its number, and nothing else does."""
+    one: dict[str, object] = {"a": 1}
+    changes: tuple[Callable[[], object], ...] = (
+        lambda: one.update(b=2), lambda: one.update(b=3), lambda: one.pop("b"), one.clear,
+        lambda: one.setdefault("c", []), one.popitem,
+    )  # fmt: skip
+    numbers = [_number_of(one)]
+    for change in changes:
+        change()
+        numbers.append(_number_of(one))
+        if _number_of(one) != numbers[-1]:
+            return False
+    return sys.version_info < (3, 13) and len({*numbers}) == len(numbers)
+
+
+def _number_of(one: dict[Any, Any]) -> bytes:
+    return bytes_of(one, _VERSION_AT + ctypes.sizeof(_VERSION))[_VERSION_AT:]
+
+
+_DICTS_HAVE_VERSIONS: Final = _dicts_have_versions()
 
 
 def addresses(identities: bytes) -> array[int]:

@@ -8,7 +8,7 @@ from gc import get_referents
 from types import ModuleType
 from weakref import WeakValueDictionary
 
-from paceline.impact.memory import identities
+from paceline.impact.memory import Versions, identities
 from paceline.impact.values import printed
 
 
@@ -18,6 +18,9 @@ class Modules:
     def __init__(self, counts: Callable[[str], bool]) -> None:
         self._counts = counts
         self._seen = b""
+        #: The dict that has them, and whether it changes.
+        self._table: object = None
+        self._versions = Versions(())
         self._modules: dict[str, ModuleType] = {}
         #: The names under which Python finds them, and those that were taken away.
         self._names: set[str] = set()
@@ -38,6 +41,10 @@ class Modules:
 
     def present(self) -> dict[str, ModuleType]:
         """Return all modules of now by their keys; the same object as long as nothing changes."""
+        if self._table is not sys.modules:
+            self._table, self._versions, self._seen = sys.modules, Versions((sys.modules,)), b""
+        if not self._versions.changed() and self._seen:
+            return self._modules
         seen = identities(get_referents(sys.modules))
         if seen != self._seen:
             self._seen = seen
