@@ -32,20 +32,30 @@ class Blocks:
     def __init__(self) -> None:
         self._lines: dict[tuple[str, bool], Mapping[int, int]] = {}
         self._owners: dict[tuple[str, bool], _Owners] = {}
-        self._ran: dict[tuple[tuple[str, bool], Traced], int] = {}
+        self._ran: dict[tuple[str, Traced, bool, bool], tuple[int, frozenset[str]]] = {}
         self._names: dict[tuple[str, int, bool], frozenset[str]] = {}
 
-    def executed(self, record: SourceRecord, seen: Traced, *, importing: bool) -> int:
-        """Return the blocks in which lies what was seen, as bits."""
+    def ran(
+        self, record: SourceRecord, seen: Traced, *, importing: bool, imported: bool
+    ) -> tuple[int, frozenset[str]]:
+        """Return the blocks in which lies what was seen, as bits, and the names they mention.
+
+        `importing` tells that it is the file's own import, `imported` that it is any.
+        """
+        key = (record.path, seen, importing, imported)
+        known = self._ran.get(key)
+        if known is None:
+            bits = self._executed(record, seen, importing=importing) | importing
+            known = self._ran[key] = bits, self._mentioned(record, bits, imported=imported)
+        return known
+
+    def _executed(self, record: SourceRecord, seen: Traced, *, importing: bool) -> int:
         place = (record.path, importing)
-        if (place, seen) in self._ran:
-            return self._ran[place, seen]
         if place not in self._owners:
             self._owners[place] = _Owners(self.owners(record, importing=importing))
         bits = 0
         for blocks in set(map(self._owners[place].__getitem__, seen)):
             bits |= blocks
-        self._ran[place, seen] = bits
         return bits
 
     def owners(self, record: SourceRecord, *, importing: bool) -> Mapping[int, int]:
@@ -56,14 +66,14 @@ class Blocks:
             self._lines[place] = source.owners(importing=importing) if source else {}
         return self._lines[place]
 
-    def names(self, record: SourceRecord, bits: int, *, importing: bool) -> frozenset[str]:
+    def _mentioned(self, record: SourceRecord, bits: int, *, imported: bool) -> frozenset[str]:
         """Return the names that these blocks mention.
 
         What a file mentions when it is imported is its own doing, not that of who runs it later.
         """
-        key = (record.path, bits, importing)
+        key = (record.path, bits, imported)
         if key not in self._names and record.source is not None:
-            own = bits if importing else bits & ~1
+            own = bits if imported else bits & ~1
             names = [record.source.blocks[index].names for index in source.indices(own)]
             if bits & 1:
                 names.append(record.source.run_later)

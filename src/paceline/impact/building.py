@@ -248,11 +248,11 @@ class Builder:
         if record.source is None:
             self._add_need(node, Need.CONTENT, path)
             return
-        importing = node.kind is Kind.IMPORT and node.name == record.path
-        bits = self._blocks.executed(record, seen, importing=importing) | importing
-        node.blocks[record] |= bits
         imported = node.kind is Kind.IMPORT
-        node.mentions.add(self._blocks.names(record, bits, importing=imported))
+        importing = imported and node.name == record.path
+        bits, names = self._blocks.ran(record, seen, importing=importing, imported=imported)
+        node.blocks[record] |= bits
+        node.mentions.add(names)
         if looks := self._looks.get(path):
             self._add_looks(node, record, looks, seen, importing=importing)
 
