@@ -16,7 +16,7 @@ from gc import get_referents
 from types import FunctionType, ModuleType
 from typing import Any, Final
 
-from paceline.impact.memory import Versions, identities
+from paceline.impact.memory import Versions, held
 from paceline.impact.mentions import names_of_functions
 from paceline.impact.reached import Change, Label
 from paceline.impact.registries import Registries
@@ -55,7 +55,7 @@ class _Compared:
 
     def changed(self) -> set[tuple[str, object]]:
         """Return which attributes are others than at the last call, of whom; none at the first."""
-        now = identities(get_referents(*(namespace for _, namespace in self.namespaces)))
+        now = held(namespace for _, namespace in self.namespaces)
         if now == self.identities:
             return set()
         self.restless = self.identities is not None
@@ -112,7 +112,7 @@ class Foreign:
             found = _changed(self._compared.values())
             quiet = [one for one in self._compared.values() if not one.restless]
             self._quiet = [namespace for one in quiet for _, namespace in one.namespaces]
-            self._identities = identities(get_referents(*self._quiet))
+            self._identities = held(self._quiet)
             self._versions = Versions(self._quiet)
         self._take_in_registries(self._new | found.keys())
         labels = {_label(name, *one) for name, some in found.items() for one in some}
@@ -123,10 +123,7 @@ class Foreign:
         if self._versions is None:
             return False
         # What was set and put back is another version.
-        return (
-            not self._versions.changed()
-            or identities(get_referents(*self._quiet)) == self._identities
-        )
+        return not self._versions.changed() or held(self._quiet) == self._identities
 
     def _take_in_registries(self, names: Set[str]) -> None:
         for name in names:

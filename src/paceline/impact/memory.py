@@ -9,8 +9,8 @@ import ctypes
 import sys
 import zlib
 from array import array
-from collections.abc import Callable, Mapping, Sequence
-from gc import get_referents
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from types import FunctionType
 from typing import Any, Final
 
@@ -89,7 +89,15 @@ class Versions:
         return before != self._seen
 
     def _look(self) -> bytes:
-        return b"".join(self._numbers) or identities(get_referents(*self._dicts))
+        return b"".join(self._numbers) or held(self._dicts)
+
+
+def held(dicts: Iterable[Mapping[Any, Any]]) -> bytes:
+    """Return the identities of all values in dicts.
+
+    Not what these refer to: from Python 3.13 objects may do so themselves for their attributes.
+    """
+    return identities([*chain.from_iterable(one.values() for one in dicts)])
 
 
 def _dicts_have_versions() -> bool:
