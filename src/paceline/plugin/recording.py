@@ -20,7 +20,8 @@ from paceline.impact.source import SUFFIXES
 from paceline.impact.state import Late, State
 from paceline.impact.tracer import Tracer
 from paceline.impact.watch import Watch
-from paceline.plugin.skips import is_skipped_by_itself
+from paceline.plugin.options import is_worker
+from paceline.plugin.skips import is_by_hook, is_skipped_by_itself
 
 #: Labels of state: names of a global, of a global and its attribute, or of a fixture.
 Labels = tuple[tuple[str, ...], ...]
@@ -47,6 +48,8 @@ class SegmentHooks:
         self._phases: dict[str, dict[str, set[str]]] = {}
         self._seconds: dict[str, float] = {}
         self._skipped: set[str] = set()
+        #: Tests that a plugin skipped that knows only of those in this process.
+        self._in_doubt: set[str] = set()
         self._changes: list[tuple[int, Segment, Labels, tuple[int, ...], Added]] = []
         #: Labels of state, with the segments that may have removed what was there.
         self.lost: set[tuple[tuple[str, ...], str]] = set()
@@ -355,8 +358,11 @@ class SegmentHooks:
         report = yield  # pytest puts the exceptions of unittest's tests into the call
         if call.when == "setup":
             self._skipped.discard(item.nodeid)
+            self._in_doubt.discard(item.nodeid)
         if call.excinfo is not None and is_skipped_by_itself(item, call.excinfo.value):
             self._skipped.add(item.nodeid)
+            if is_worker(self._config) and is_by_hook(call.excinfo.value):
+                self._in_doubt.add(item.nodeid)
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -443,7 +449,7 @@ class SegmentHooks:
         # A skip in the set-up leaves out the call. A re-run test is flaky.
         skipped = "skipped" in phases.get("setup", ())
         complete = phases.keys() >= ({"setup", "teardown"} if skipped else _PHASES)
-        if not complete or "rerun" in outcomes:
+        if not complete or "rerun" in outcomes or name in self._in_doubt:
             return "unfinished"
         return SKIPPED if name in self._skipped else "passed"
 
