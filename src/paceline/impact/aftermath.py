@@ -108,9 +108,20 @@ def also_affected(
     return {test: found[test] for test in sorted(left_out) if test in found}
 
 
-def givers(usage: Usage, traces: Traces) -> frozenset[str]:
-    """Return the tests that changed state as none had before."""
-    return frozenset(change.test for change in _new_changes(usage, traces))
+def givers(usage: Usage, traces: Traces, scope: Scope) -> frozenset[str]:
+    """Return the tests that changed state as none had before, or wrote what is looked at.
+
+    A later run finds no more of that than of state where a fixture makes it anew.
+    """
+    before = _writers_before(usage.known)
+    needs = usage.known.needs.values()
+    names = {need.name for need in needs if need.need is not Need.WRITTEN}
+    found = {change.test for change in _new_changes(usage, traces)}
+    for path, writers in traces.written.items():
+        name = scope.relative(path)
+        if writers - before[name] and (name in names or folder_of(name) in names):
+            found |= writers & traces.places.keys()
+    return frozenset(found)
 
 
 def too_early(usage: Usage, traces: Traces) -> frozenset[str]:

@@ -111,7 +111,7 @@ class Aftermath:
     def _givers(self, traces: Traces, users: Reasons) -> frozenset[str]:
         """Return who left newly what these may find, with those that changed it again."""
         again = overwritten(self._usage, traces, self._impact.scope, users)
-        return givers(self._usage, traces) | again
+        return givers(self._usage, traces, self._impact.scope) | again
 
     def _ran(self) -> set[str]:
         here = self._impact.hooks.order.keys() if self._impact.hooks is not None else ()

@@ -76,8 +76,18 @@ def test_a_file_that_a_test_wrote_concerns_who_reads_it(
     """Only another content is a change."""
     records = known(scope)
     (scope.root / "data.txt").write_text(text, encoding="utf-8")
-    written = {str(scope.root / "data.txt"): frozenset((TESTS[0],))}
-    assert affected(scope, records, traces(written=written)) == tests
+    left = traces(written={str(scope.root / "data.txt"): frozenset((TESTS[0],))})
+    assert affected(scope, records, left) == tests
+    assert givers(Usage(records), left, scope) == {TESTS[0]}
+    left = traces(written={str(scope.root / "data.txt"): frozenset(("a fixture",))})
+    assert givers(Usage(records), left, scope) == set()
+
+
+def test_a_file_that_nobody_looks_at_concerns_nobody(scope: Scope) -> None:
+    """Nor has who wrote it to run again with others."""
+    left = traces(written={str(scope.root / "more" / "own.txt"): frozenset((TESTS[0],))})
+    assert affected(scope, known(scope), left) == set()
+    assert givers(usage(scope), left, scope) == set()
 
 
 def test_what_the_same_test_wrote_before_concerns_nobody(scope: Scope) -> None:
@@ -86,6 +96,7 @@ def test_what_the_same_test_wrote_before_concerns_nobody(scope: Scope) -> None:
     (scope.root / "data.txt").write_text("2", encoding="utf-8")
     written = {str(scope.root / "data.txt"): frozenset((TESTS[0],))}
     assert affected(scope, records, traces(written=written)) == set()
+    assert givers(Usage(records), traces(written=written), scope) == set()
 
 
 @pytest.mark.parametrize(
@@ -98,7 +109,7 @@ def test_state_that_none_changed_before_concerns_who_may_use_it(
     """By its name in code, by a variable, or by a name in code that was made at run time."""
     left = traces(changed={(label,): {TESTS[0]: frozenset()}})
     assert affected(scope, known(scope), left) == tests
-    assert givers(usage(scope), left) == {TESTS[0]}
+    assert givers(usage(scope), left, scope) == {TESTS[0]}
 
 
 @pytest.mark.parametrize("added", [(), (1,), (1, 2)])
@@ -108,14 +119,14 @@ def test_state_that_one_changed_before_it_concerns_nobody(
     """A test that fills a cache alone only does what one before it did else."""
     left = traces(changed={("KEPT",): {TESTS[2]: frozenset(added)}})
     assert affected(scope, known(scope, giver=(3,)), left) == set()
-    assert givers(usage(scope, giver=(3,)), left) == frozenset()
+    assert givers(usage(scope, giver=(3,)), left, scope) == frozenset()
 
 
 def test_what_none_added_before_concerns_who_may_use_it(scope: Scope) -> None:
     """With the others it would come on top of what they added."""
     left = traces(changed={("KEPT",): {TESTS[2]: frozenset((1, 3))}})
     assert affected(scope, known(scope, giver=(3,)), left) == {TESTS[1]}
-    assert givers(usage(scope, giver=(3,)), left) == {TESTS[2]}
+    assert givers(usage(scope, giver=(3,)), left, scope) == {TESTS[2]}
     assert too_early(usage(scope, giver=(3,)), left) == {TESTS[2]}
 
 
