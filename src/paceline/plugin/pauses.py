@@ -17,6 +17,7 @@ from _pytest import skipping
 from _pytest.runner import CallInfo
 
 from paceline.impact.replacing import replace
+from paceline.impact.scope import PACKAGE
 from paceline.impact.tracer import Tracer
 from paceline.impact.watch import Watch
 
@@ -172,9 +173,16 @@ class Pauses:
         )
 
     def _counts(self, function: Any) -> bool:
-        """Return whether a hook's function is the project's, or may call it: not one of a tool."""
+        """Return whether a hook's function is the project's, or may call it: not one of a tool.
+
+        Ours stay as they are, also where they are tested.
+        """
         code = getattr(function, "__code__", None)
-        return code is None or self._watch.scope.counts(code.co_filename)
+        if code is None:
+            return True
+        return self._watch.scope.counts(code.co_filename) and not code.co_filename.startswith(
+            PACKAGE
+        )
 
     def _go_on_in(self, plugin: object) -> None:
         """Record what a plugin of the project does, whoever calls its hooks.
