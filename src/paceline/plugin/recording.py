@@ -355,13 +355,14 @@ class SegmentHooks:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, Any, Any]:
         """Remember which tests skip themselves."""
+        by_hook = call.excinfo is not None and is_by_hook(call.excinfo.value)
         report = yield  # pytest puts the exceptions of unittest's tests into the call
         if call.when == "setup":
             self._skipped.discard(item.nodeid)
             self._in_doubt.discard(item.nodeid)
         if call.excinfo is not None and is_skipped_by_itself(item, call.excinfo.value):
             self._skipped.add(item.nodeid)
-            if is_worker(self._config) and is_by_hook(call.excinfo.value):
+            if by_hook and is_worker(self._config):
                 self._in_doubt.add(item.nodeid)
         return report
 
