@@ -16,7 +16,7 @@ from gc import get_referents
 from types import FunctionType, ModuleType
 from typing import Any, Final
 
-from paceline.impact.memory import Versions, held
+from paceline.impact.memory import Versions, held, identities
 from paceline.impact.mentions import names_of_functions
 from paceline.impact.reached import Change, Label
 from paceline.impact.registries import Registries
@@ -86,9 +86,9 @@ class Foreign:
 
     def __init__(self) -> None:
         self._own: Mapping[str, ModuleType] = {}
-        #: How many globals each of the project's modules had when they were looked through; what
-        #: their functions name, and the names of the modules among the globals.
-        self._sizes: dict[str, int] = {}
+        #: The globals of each of the project's modules when they were looked through; what their
+        #: functions name, and the names of the modules among the globals.
+        self._globals: dict[str, bytes] = {}
         self._named: set[str] = set()
         self._packages: set[object] = set()
         self._compared = {"builtins": _of_module(builtins)}
@@ -159,12 +159,13 @@ class Foreign:
     def _found(self) -> Iterator[Any]:
         """Yield the globals of the project's modules, functions' modules, and named submodules."""
         for key, module in self._own.items():
-            if key not in self._sizes:
+            if key not in self._globals:
                 self._named.update(*names_of_functions(module).values())
             values = list(module.__dict__.values())
-            if self._sizes.get(key) == len(values):
+            seen = identities(values)
+            if self._globals.get(key) == seen:
                 continue
-            self._sizes[key] = len(values)
+            self._globals[key] = seen
             for value in values:
                 if type(value) is FunctionType:
                     yield sys.modules.get(str(value.__module__))

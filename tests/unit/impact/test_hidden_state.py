@@ -302,3 +302,25 @@ def test_code_that_runs_after_the_import_mentions_names() -> None:
     assert wanted <= found.run_later
     assert found.run_later.isdisjoint({"inside", "fifth", "Box", "TABLE"})
     assert {"package", "names", "two"} <= found.blocks[0].names
+
+
+def test_a_library_that_a_global_leads_to_only_later_is_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a function imports it in the place of None, and another module comes after that."""
+    import textwrap
+
+    def module(name: str) -> ModuleType:
+        found = ModuleType(name)
+        found.__file__ = str(tmp_path / f"{name}.py")
+        return found
+
+    first, second = module("lazy_first"), module("lazy_second")
+    first.library = None  # type: ignore[attr-defined]
+    foreign = Foreign()
+    foreign.changed({"first": first})
+    first.library = textwrap  # type: ignore[attr-defined]
+    foreign.changed({"first": first, "second": second})
+    monkeypatch.setattr(textwrap, "dedent", len)
+    both = {"first": first, "second": second}
+    assert frozenset(("textwrap", "dedent")) in foreign.changed(both)

@@ -37,9 +37,13 @@ def blocks(parsing: Parsing, path: Path) -> list[str]:
     return [block.name for block in found.blocks] if found else []
 
 
-def parse(path: Path, text: str) -> None:
-    """Let coverage parse what it has read of a file."""
-    PythonParser(text=text, filename=str(path)).parse_source()
+def parse(path: Path, text: str, parsing: Parsing) -> None:
+    """Let coverage parse what it has read of a file, and be followed."""
+    undo = follow_coverage(parsing)
+    try:
+        PythonParser(text=text, filename=str(path)).parse_source()
+    finally:
+        undo()
 
 
 @pytest.mark.parametrize("end", ["", "\n"])
@@ -48,11 +52,7 @@ def test_a_tree_of_coverage_is_used(tmp_path: Path, made: list[bytes], end: str)
     path = tmp_path / "app.py"
     path.write_bytes(TEXT.removesuffix("\n").encode() + end.encode())
     parsing = Parsing()
-    undo = follow_coverage(parsing)
-    try:
-        parse(path, TEXT)
-    finally:
-        undo()
+    parse(path, TEXT, parsing)
     assert blocks(parsing, path)[1:] == ["check"]
     assert made == []
 
@@ -66,11 +66,7 @@ def test_a_tree_of_another_text_is_not_used(
     if now is not None:
         path.write_text(now, encoding="utf-8")
     parsing = Parsing()
-    undo = follow_coverage(parsing)
-    try:
-        parse(path, TEXT)
-    finally:
-        undo()
+    parse(path, TEXT, parsing)
     path.write_text(TEXT, encoding="utf-8")
     blocks(parsing, path)
     assert made == [TEXT.encode()]
@@ -78,12 +74,8 @@ def test_a_tree_of_another_text_is_not_used(
 
 def test_coverage_says_by_itself_what_it_cannot_parse(tmp_path: Path) -> None:
     """Its error is not replaced by one of ours."""
-    undo = follow_coverage(Parsing())
-    try:
-        with pytest.raises(NotPython, match="parse"):
-            parse(tmp_path / "app.py", "def\n")
-    finally:
-        undo()
+    with pytest.raises(NotPython, match="parse"):
+        parse(tmp_path / "app.py", "def\n", Parsing())
     assert not hasattr(PythonParser.parse_source, "__wrapped__")
 
 
