@@ -321,6 +321,7 @@ def test_a_library_that_a_global_leads_to_only_later_is_compared(
     foreign.changed({"first": first})
     first.library = textwrap  # type: ignore[attr-defined]
     foreign.changed({"first": first, "second": second})
-    monkeypatch.setattr(textwrap, "dedent", len)
-    both = {"first": first, "second": second}
-    assert frozenset(("textwrap", "dedent")) in foreign.changed(both)
+    with monkeypatch.context() as patch:  # pytest itself uses it to show what fails
+        patch.setattr(textwrap, "dedent", len)
+        changed = foreign.changed({"first": first, "second": second})
+    assert frozenset(("textwrap", "dedent")) in changed
