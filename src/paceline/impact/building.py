@@ -15,7 +15,7 @@ from paceline.impact.links import import_places, own_parts, reachable, reaching
 from paceline.impact.looks import Looks, keeps_lines
 from paceline.impact.named import Named
 from paceline.impact.nodes import Node
-from paceline.impact.parsing import Parsing
+from paceline.impact.parsing import IMPORTING, LATER, Parsed, Parsing
 from paceline.impact.recorder import PROCESS, Kind, Need
 from paceline.impact.recording import RawSegment, RawTest, Recording, Traced
 from paceline.impact.records import NEVER_RUN, NeedRecord, SourceRecord
@@ -77,7 +77,7 @@ class Builder:
         self._blocks = Blocks()
         self._generated = _Generated()
         self._modules: dict[tuple[int, str], tuple[str, ...]] = {}
-        self._looks: dict[str, Looks] = {}
+        self._parsed: dict[str, Parsed] = {}
 
     def build(
         self,
@@ -250,16 +250,17 @@ class Builder:
             return
         imported = node.kind is Kind.IMPORT
         importing = imported and node.name == record.path
-        bits, names = self._blocks.ran(record, seen, importing=importing, imported=imported)
+        parsed = self._parsed[path]
+        bits, names = self._blocks.ran(path, parsed, seen, importing=importing, imported=imported)
         node.blocks[record] |= bits
         node.mentions.add(names)
-        if looks := self._looks.get(path):
-            self._add_looks(node, record, looks, seen, importing=importing)
+        if parsed.looks:
+            self._add_looks(node, parsed, parsed.looks, seen, importing=importing)
 
     def _add_looks(
         self,
         node: Node,
-        record: SourceRecord,
+        parsed: Parsed,
         looks: Looks,
         seen: Traced,
         *,
@@ -267,7 +268,7 @@ class Builder:
     ) -> None:
         """Note what the lines that ran look at: texts, or lines of running code."""
         lines = {abs(line) for item in seen for line in unpack(item) if line}
-        owners = self._blocks.owners(record, importing=importing)
+        owners, _ = parsed.owners.divisions[IMPORTING if importing else LATER]
         inside = {line for line in lines if owners.get(line, 1) != 1}
         node.sees_texts |= not looks.texts.isdisjoint(inside)
         node.sees_lines |= not looks.lines.isdisjoint(inside)
@@ -296,9 +297,7 @@ class Builder:
         sha = inputs.digest(text)
         if self._values.get((Need.CONTENT, path), sha) != sha:
             self._disturbed |= {path}
-        parsed = self._parsing.of(path, text)
-        if parsed.looks is not None:
-            self._looks[path] = parsed.looks
+        parsed = self._parsed[path] = self._parsing.of(path, text)
         name = self._scope.relative(path)
         return self._versions.setdefault(name, SourceRecord(name, sha, parsed.source))
 

@@ -8,23 +8,34 @@ rewrite its assertions, before it does.
 from __future__ import annotations
 
 import ast
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from functools import partial
+from operator import itemgetter
+from typing import Final, NamedTuple
 
 from paceline.impact import inputs, source
 from paceline.impact.looks import Looks, looks_of
+from paceline.impact.owners import Lines, Owners
 from paceline.impact.source import Source
 from paceline.impact.syntax import TestmonBlock
+
+#: The divisions of a file: into our blocks, as lines run later and while the file itself is
+#: imported, and into testmon's.
+LATER: Final = 0
+IMPORTING: Final = 1
+TESTMON: Final = 2
 
 
 class Parsed(NamedTuple):
     """A version of a file: its blocks, None if it is no Python; where it looks at itself.
 
-    `testmon_blocks` are those that testmon divides it into.
+    `testmon_blocks` are those that testmon divides it into, `owners` tells which blocks ran.
     """
 
     source: Source | None
     looks: Looks | None = None
     testmon_blocks: list[TestmonBlock] | None = None
+    owners: Owners = Owners(list)
 
 
 class Parsing:
@@ -45,9 +56,28 @@ class Parsing:
             else:
                 found = source.read(walk, text)
                 looks = looks_of(path, tree, found)
-                self._known[key] = Parsed(found, looks, walk.testmon_blocks())
+                blocks = walk.testmon_blocks()
+                owners = Owners(partial(_divisions, found, blocks))
+                self._known[key] = Parsed(found, looks, blocks, owners)
         return self._known[key]
 
     def forget(self) -> None:
         """Keep nothing any longer."""
         self._known.clear()
+
+
+def _divisions(found: Source, testmon_blocks: Sequence[TestmonBlock]) -> list[Lines]:
+    lines = lines_of([(block.first, block.last) for block in testmon_blocks])
+    return [(found.owners(), 1), (found.owners(importing=True), 1), lines]
+
+
+def lines_of(blocks: Iterable[tuple[int, int]]) -> Lines:
+    """Return which of testmon's `blocks` each line is in, by its first and last line.
+
+    They are numbered in the order of their first lines.
+    """
+    found: dict[int, int] = {}
+    for place, (first, last) in enumerate(sorted(blocks, key=itemgetter(0))):
+        for line in range(first, last + 1):
+            found[line] = found.get(line, 0) | 1 << place
+    return found, 0

@@ -7,7 +7,8 @@ import os
 import sqlite3
 import time
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from paceline.impact.recorder import Kind, Need
@@ -45,10 +46,14 @@ def load(connection: sqlite3.Connection, environment: str) -> Records:
     return Records(tests, segments, sources, needs, frozenset(names_in(files)), names_in(starts))
 
 
-def load_segments(connection: sqlite3.Connection, environment: int) -> dict[int, SegmentRecord]:
-    """Return all segments of the environment with this number."""
+def load_segments(
+    connection: sqlite3.Connection,
+    environment: int,
+    known: Mapping[int, SegmentRecord] = MappingProxyType({}),
+) -> dict[int, SegmentRecord]:
+    """Return all segments of the environment with this number; those `known` are as they are."""
     return {
-        number: _segment(kind, name, _unpacked(data))
+        number: known[number] if number in known else _segment(kind, name, _unpacked(data))
         for number, kind, name, data in connection.execute(
             "SELECT id, kind, name, data FROM segment WHERE environment = ?", (environment,)
         )

@@ -141,13 +141,16 @@ class Run:
             modules = {self.scope.relative(path) for path in disturbed}
             saving.hold_back(connection, number, saving.importing(connection, number, modules))
             if coverage is not None:
-                keep(connection, stored, coverage, builder, self.scope.root)
+                segments = {number: node for number, (node, _) in stored.items()}
+                keep(connection, segments, coverage, builder, self.scope.root)
             saving.settle_files(connection, number, collected, complete, partial)
             known = {node + UNKNOWN_TESTS for node in looked_into.difference(partial)} - names
             saving.forget(connection, number, lambda test: test in known)
             if starts:
                 self._settle_project(connection, number, own, collected, starts)
-            saving.clean(connection, number)
+            # Counts that were handed on are not as they were stored.
+            written = {} if counted else {at: record for at, (_, record) in stored.items()}
+            saving.clean(connection, number, written)
 
     def touched(self) -> set[str]:
         """Return the absolute paths of files that are not what they were when the run began."""

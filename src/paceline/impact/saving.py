@@ -6,6 +6,7 @@ import functools
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from paceline.impact import rows
 from paceline.impact.links import import_places, reachable, reaching
@@ -24,8 +25,8 @@ def save(
     nodes: Sequence[Node],
     tests: Sequence[tuple[RawTest, int]],
     mark: str,
-) -> dict[int, Node]:
-    """Replace the records of `tests` and of all imported modules; return them by number.
+) -> dict[int, tuple[Node, SegmentRecord]]:
+    """Replace the records of `tests` and of all imported modules; return by number what was stored.
 
     A test that does not bear this run's `mark` any more was taken on by another run as well;
     only a failure is certain then.
@@ -40,12 +41,12 @@ def save(
     # Imports are all kept, with what they found: they may have run for tests that are left out.
     found = [place for place, node in segments.items() if node.kind is Kind.IMPORT]
     wanted = reachable([*found, *(place for _, place in tests)], segments, by_path)
-    stored: dict[int, Node] = {}
+    stored: dict[int, tuple[Node, SegmentRecord]] = {}
     known = _Known(connection)
     for place in sorted(wanted & numbers.keys()):
         record = _record(known, nodes[place], nodes, numbers)
         rows.insert_segment(connection, environment, record, numbers[place])
-        stored[numbers[place]] = nodes[place]
+        stored[numbers[place]] = nodes[place], record
     next_number = first + len(nodes)
     for offset, (path, node) in enumerate(imports.items()):
         if node.failed and _is_known(connection, environment, path):
@@ -56,7 +57,7 @@ def save(
         )
         record = _record(known, node, nodes, numbers)
         rows.insert_segment(connection, environment, record, next_number + offset)
-        stored[next_number + offset] = node
+        stored[next_number + offset] = node, record
     marked = {
         row[0]
         for row in connection.execute(
@@ -236,8 +237,15 @@ def file_of(test: str) -> str:
     return test.partition("::")[0]
 
 
-def clean(connection: sqlite3.Connection, environment: int) -> None:
-    """Drop segments that no test builds on, and all that only they used."""
+def clean(
+    connection: sqlite3.Connection,
+    environment: int,
+    known: Mapping[int, SegmentRecord] = MappingProxyType({}),
+) -> None:
+    """Drop segments that no test builds on, and all that only they used.
+
+    `known` are segments that need not be read again.
+    """
     connection.execute(
         "DELETE FROM environment WHERE id NOT IN"
         " (SELECT id FROM environment ORDER BY used_at DESC LIMIT ?)",
@@ -248,13 +256,15 @@ def clean(connection: sqlite3.Connection, environment: int) -> None:
         "DELETE FROM test WHERE environment NOT IN (SELECT id FROM environment)",
     ):
         connection.execute(statement)
-    _drop_unreached(connection, environment)
+    _drop_unreached(connection, environment, known)
 
 
-def _drop_unreached(connection: sqlite3.Connection, environment: int) -> None:
-    known = rows.load_segments(connection, environment)
+def _drop_unreached(
+    connection: sqlite3.Connection, environment: int, known: Mapping[int, SegmentRecord]
+) -> None:
+    segments = rows.load_segments(connection, environment, known)
     used = connection.execute("SELECT segment FROM test WHERE environment = ?", (environment,))
-    reached = reachable([row[0] for row in used], known, import_places(known))
+    reached = reachable([row[0] for row in used], segments, import_places(segments))
     connection.executemany(
-        "DELETE FROM segment WHERE id = ?", [(number,) for number in known.keys() - reached]
+        "DELETE FROM segment WHERE id = ?", [(number,) for number in segments.keys() - reached]
     )

@@ -30,7 +30,7 @@ class TestmonBlock(NamedTuple):
     """A block as testmon makes it: its lines, its text and its name."""
 
     first: int
-    last: int | None
+    last: int
     text: str
     name: str
 
@@ -119,7 +119,7 @@ class Walk:
         self.bound: set[str] = set()
         self.imports: list[Any] = []
         self.run_later: set[str] = set()
-        self._ended: list[tuple[Any, int | None, list[str]]] = []
+        self._ended: list[tuple[Any, int, list[str]]] = []
         self._seen: Counter[str] = Counter()
         self._prefix = ""
         lines = len(text.decode(errors="replace").splitlines())

@@ -21,10 +21,10 @@ from typing import Any, Final
 import pytest
 
 from paceline.impact import inputs
-from paceline.impact.parsing import Parsing
+from paceline.impact.owners import Owners
+from paceline.impact.parsing import Parsing, lines_of
 from paceline.impact.recorder import Kind, Need, Recorder, Segment
 from paceline.impact.source import indices
-from paceline.impact.tracer import unpack
 
 #: What testmon returns for a batch: test, then file, then lines; None for the current segment's.
 Batch = dict[str, Any]
@@ -88,24 +88,6 @@ def _is_digestible(name: str) -> bool:
     return storable and PurePath(name).suffix != ""
 
 
-class _Owners(dict[object, int]):
-    """The blocks in which a traced line or arc lies, as bits, worked out once for each."""
-
-    def __init__(self, blocks: list[Any]) -> None:
-        super().__init__()
-        self._blocks: dict[int, int] = {}
-        for place, block in enumerate(blocks):
-            for line in range(block.start, block.end + 1):
-                self._blocks[line] = self._blocks.get(line, 0) | 1 << place
-
-    def __missing__(self, item: object) -> int:
-        bits = 0
-        for line in unpack(item):
-            bits |= self._blocks.get(abs(line), 0) if line else 0
-        self[item] = bits
-        return bits
-
-
 class Fingerprints:
     """Does what testmon's `create_fingerprint` does, with each block's checksum taken once.
 
@@ -114,20 +96,25 @@ class Fingerprints:
 
     def __init__(self) -> None:
         self._checksums: Any = importlib.import_module("testmon.process_code").methods_to_checksums
-        #: Of each module the blocks of what was traced, and the blocks' checksums.
-        self._modules: dict[Any, tuple[_Owners, list[int]]] = {}
+        #: Of each module what tells which of its blocks ran, and the checksums of these.
+        self._modules: dict[Any, tuple[Owners, list[int]]] = {}
+        self._made: dict[tuple[Any, int], list[int]] = {}
+
+    def take(self, module: Any, owners: Owners) -> None:
+        """Tell blocks of `module` by `owners`, in whose last division they are."""
+        blocks = sorted(module.blocks, key=lambda block: block.start)
+        self._modules[module] = owners, self._checksums([block.code for block in blocks])
 
     def __call__(self, module: Any, covered: frozenset[object]) -> list[int]:
         """Return the checksums of the blocks of `module` in which one of the `covered` lies."""
         if module not in self._modules:
-            blocks = sorted(module.blocks, key=lambda block: block.start)
-            checksums = self._checksums([block.code for block in blocks])
-            self._modules[module] = (_Owners(blocks), checksums)
+            lines = lines_of([(block.start, block.end) for block in module.blocks])
+            self.take(module, Owners(lambda: [lines]))
         owners, checksums = self._modules[module]
-        bits = 0
-        for owner in set(map(owners.__getitem__, covered)):
-            bits |= owner
-        return [checksums[place] for place in indices(bits)]
+        bits = owners.of(covered)[-1]
+        if (module, bits) not in self._made:
+            self._made[module, bits] = [checksums[place] for place in indices(bits)]
+        return self._made[module, bits]
 
 
 class Executions:
@@ -263,12 +250,14 @@ class Executions:
                 text + b"\n",
             )
         ):
-            blocks = self._parsing.of(path, text).testmon_blocks
-            if blocks is not None:
+            parsed = self._parsing.of(path, text)
+            if parsed.testmon_blocks is not None:
                 make = self._process_code.Block
                 module._blocks = [
-                    make(first, last, code=code, name=name) for first, last, code, name in blocks
+                    make(first, last, code=code, name=name)
+                    for first, last, code, name in parsed.testmon_blocks
                 ]
+                self._fingerprints.take(module, parsed.owners)
         return True
 
     def _is_as_it_ran(self, path: str, text: bytes | None, module: Any) -> bool:

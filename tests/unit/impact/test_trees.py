@@ -93,5 +93,6 @@ def test_a_tree_of_pytest_is_used_before_it_is_changed(tmp_path: Path, made: lis
     finally:
         undo()
     assert ast.dump(tree) != ast.dump(ast.parse(TEXT))
-    assert parsing.of(str(path), path.read_bytes()) == plain
+    found = parsing.of(str(path), path.read_bytes())
+    assert found._replace(owners=plain.owners) == plain
     assert made == []
