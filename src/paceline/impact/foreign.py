@@ -94,6 +94,7 @@ class Foreign:
         self._compared = {"builtins": _of_module(builtins)}
         #: Those of which the registries were not taken in yet.
         self._new: set[str] = set()
+        self._restless: list[_Compared] = []
         #: The namespaces of all that is quiet, and what was in them; None if that is not known.
         self._quiet: list[Mapping[Any, Any]] = []
         self._identities = b""
@@ -107,10 +108,11 @@ class Foreign:
             self._take_in()
         changes = self._registries.changed()
         if self._is_quiet():
-            found = _changed(one for one in self._compared.values() if one.restless)
+            found = _changed(self._restless)
         else:
             found = _changed(self._compared.values())
             quiet = [one for one in self._compared.values() if not one.restless]
+            self._restless = [one for one in self._compared.values() if one.restless]
             self._quiet = [namespace for one in quiet for _, namespace in one.namespaces]
             self._identities = held(self._quiet)
             self._versions = Versions(self._quiet)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
+from paceline.impact.pulse import Pulse
 from paceline.impact.reached import Look, together
 from paceline.impact.roots import Parts, of_module
 from paceline.impact.ways import Entry
@@ -39,23 +40,57 @@ Group = tuple[str, ...]
 class _Order:
     """The roots that are compared each time: at once what is quiet, the restless one by one.
 
-    `values` are those of the quiet roots. `divided` tells where among them the values of parts of
-    a module belong: place in `values`, number of the part.
+    `values` are those of the quiet roots, `looks` those at each, `namespaces` the globals of each
+    one's module. `divided` tells where among them the values of parts of a module belong: place in
+    `values`, number of the part.
     """
 
-    quiet: Look
-    values: list[object]
+    values: list[object] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
+    namespaces: list[dict[str, Any]] = field(default_factory=list)
     divided: list[tuple[ModuleType, Parts, list[tuple[int, int]]]] = field(default_factory=list)
     restless: list[tuple[str, ModuleType, Parts | None, int]] = field(default_factory=list)
+    quiet: Look = field(default_factory=lambda: Look([], {}))
+    #: What tells as much in less time, but for the roots at these places.
+    pulse: Pulse | None = None
+    others: list[int] = field(default_factory=list)
+    rest: Look = field(default_factory=lambda: Look([], {}))
+    #: How often all has held, and must, before the pulse is taken.
+    held: int = 0
+    enough: int = 2
 
     def is_quiet(self) -> bool:
         """Return whether nothing in reach of the quiet roots is another object than before."""
+        steady = self.pulse is not None and self.pulse.is_steady()
+        if steady and not self.others:
+            return True
+        values = self._present_values()
+        if steady:
+            return self.rest.still_holds([values[place] for place in self.others])
+        if self.pulse is not None:  # as when something was replaced and put back
+            self.pulse, self.held, self.enough = None, 0, 2 * self.enough
+        if not self.quiet.still_holds(values):
+            return False
+        self.held += 1
+        if self.held < self.enough:
+            return True
+        self._take_pulse(values)
+        return self.quiet.still_holds(values)  # another thread may have changed something
+
+    def _present_values(self) -> list[object]:
         values = self.values.copy()  # these are the same as long as the roots are
         for module, found, places in self.divided:
             parts = found.values(module)
             for place, number in places:
                 values[place] = parts[number]
-        return self.quiet.still_holds(values)
+        return values
+
+    def _take_pulse(self, values: Sequence[object]) -> None:
+        self.pulse = Pulse()
+        every = enumerate(zip(self.looks, values, self.namespaces, strict=True))
+        self.others = [place for place, root in every if not self.pulse.take_in(*root)]
+        self.rest = together([self.looks[place] for place in self.others])
+        self.pulse.begin()
 
 
 class Grouping:
@@ -127,8 +162,7 @@ class Grouping:
 
     def arrange(self, group: Group, modules: Mapping[str, ModuleType]) -> None:
         """Take the `modules` of a group, just looked at, as quiet but for what changes often."""
-        order = _Order(Look([], {}), [])
-        names: list[str] = []
+        order = _Order()
         for key, module in modules.items():
             divided = self._parts[key]
             of_parts = [key] if divided is None else divided.names(key)
@@ -138,12 +172,13 @@ class Grouping:
                 if self._is_restless(name):
                     order.restless.append((name, module, divided, number))
                 else:
-                    places.append((len(names), number))
-                    names.append(name)
+                    places.append((len(order.values), number))
                     order.values.append(value)
+                    order.looks.append(self._looks[name])
+                    order.namespaces.append(module.__dict__)
             if divided is not None:
                 order.divided.append((module, divided, places))
-        order.quiet = together([self._looks[name] for name in names])
+        order.quiet = together(order.looks)
         self._orders[group] = order
 
     def arrange_anew(self, name: str) -> None:

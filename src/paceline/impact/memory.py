@@ -63,7 +63,7 @@ _LISTS_SHOW_ITEMS = _lists_show_items()
 
 
 #: Where the number of a dict's last change is: after the head and how many items it has.
-_VERSION_AT: Final = object.__basicsize__ + ADDRESS_BYTES
+VERSION_AT: Final = object.__basicsize__ + ADDRESS_BYTES
 _VERSION: Final = ctypes.c_char * ctypes.sizeof(ctypes.c_uint64)
 
 
@@ -78,10 +78,15 @@ class Versions:
     def __init__(self, dicts: Sequence[Mapping[Any, Any]]) -> None:
         self._dicts = list(dicts)
         self._numbers: list[Any] = []
-        if _DICTS_HAVE_VERSIONS and all(isinstance(one, dict) for one in dicts):
+        if DICTS_HAVE_VERSIONS and all(isinstance(one, dict) for one in dicts):
             places = addresses(identities(self._dicts))
-            self._numbers = [_VERSION.from_address(place + _VERSION_AT) for place in places]
+            self._numbers = [_VERSION.from_address(place + VERSION_AT) for place in places]
         self._seen = self._look()
+
+    @property
+    def numbered(self) -> bool:
+        """Whether numbers are compared, so that new keys of the same values show as well."""
+        return bool(self._numbers)
 
     def changed(self) -> bool:
         """Return whether any of them may have changed since the last call."""
@@ -117,10 +122,10 @@ def _dicts_have_versions() -> bool:
 
 
 def _number_of(one: dict[Any, Any]) -> bytes:
-    return bytes_of(one, _VERSION_AT + ctypes.sizeof(_VERSION))[_VERSION_AT:]
+    return bytes_of(one, VERSION_AT + ctypes.sizeof(_VERSION))[VERSION_AT:]
 
 
-_DICTS_HAVE_VERSIONS: Final = _dicts_have_versions()
+DICTS_HAVE_VERSIONS: Final = _dicts_have_versions()
 
 
 def addresses(identities: bytes) -> array[int]:

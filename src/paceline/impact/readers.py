@@ -205,7 +205,7 @@ def _texts(streams: Sequence[Any]) -> list[object]:
 def settings_of_loggers(loggers: Sequence[logging.Logger]) -> list[object]:
     """Read what decides on what becomes of a message."""
     return [
-        (one.name, one.level, one.disabled, one.propagate, *map(id, one.handlers))
+        (one.name, one.level, one.disabled, one.propagate, identities(one.handlers))
         for one in loggers
     ]
 

@@ -16,7 +16,7 @@ from types import GetSetDescriptorType, ModuleType
 from typing import Any, Final, NamedTuple
 
 from paceline.impact.describing import described
-from paceline.impact.memory import identities
+from paceline.impact.memory import Versions, identities
 from paceline.impact.mentions import names_of_functions
 from paceline.impact.reached import Change, Label
 from paceline.impact.values import parts_of, printed
@@ -74,10 +74,12 @@ class Registries:
         #: By who has it and the identity of the container, which is kept.
         self._known: dict[str, dict[int, _Registry]] = {}
         self._given: dict[str, tuple[ModuleType, Sequence[Namespace]]] = {}
-        self._small: list[Any] = []
         self._dicts: list[Any] = []
+        self._others: list[Any] = []
         self._large: list[Any] = []
+        self._versions = Versions(())
         self._seen: tuple[bytes, list[int]] = b"", []
+        self._seen_in_dicts: tuple[bytes, list[int]] = b"", []
 
     def take_in(self, name: str, module: ModuleType, namespaces: Sequence[Namespace]) -> None:
         """Compare from now on what `name` has in these namespaces of a module and its classes."""
@@ -94,19 +96,31 @@ class Registries:
         """Take what is there now as the last that was seen, once all was taken in."""
         every = {key: one for found in self._known.values() for key, one in found.items()}
         compared = [one for one in every.values() if one.changes <= _OFTEN]
-        self._small = [one.container for one in compared if not isinstance(one.members, int)]
-        self._dicts = [one for one in self._small if type(one) in _DICTS]
+        small = [one.container for one in compared if not isinstance(one.members, int)]
+        self._dicts = [one for one in small if type(one) in _DICTS]
+        self._others = [one for one in small if type(one) not in _DICTS]
         self._large = [one.container for one in compared if isinstance(one.members, int)]
+        self._versions = Versions(self._dicts)
         self._seen = self._look()
+        self._seen_in_dicts = self._look_into_dicts()
 
     def _look(self) -> tuple[bytes, list[int]]:
+        members = [*chain.from_iterable(self._others)]
+        return identities(members), [*map(len, self._others), *map(len, self._large)]
+
+    def _look_into_dicts(self) -> tuple[bytes, list[int]]:
         values = chain.from_iterable(map(dict.values, self._dicts))
-        members = [*chain.from_iterable(self._small), *values]
-        return identities(members), [*map(len, self._small), *map(len, self._large)]
+        members = [*chain.from_iterable(self._dicts), *values]
+        return identities(members), [*map(len, self._dicts)]
+
+    def _dicts_changed(self) -> bool:
+        if self._versions.numbered and not self._versions.changed():
+            return False
+        return self._look_into_dicts() != self._seen_in_dicts
 
     def changed(self) -> dict[Label, Change]:
         """Return what is not as at the last call, by the names that get at it."""
-        if self._look() == self._seen:
+        if self._look() == self._seen and not self._dicts_changed():
             return {}
         found: dict[Label, Change] = {}
         for name, registries in list(self._known.items()):

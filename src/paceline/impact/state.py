@@ -9,7 +9,8 @@ alive.
 
 from __future__ import annotations
 
-from collections import Counter
+import sys
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from types import ModuleType
@@ -77,6 +78,9 @@ class State:
         self._fixtures: dict[str, list[object]] = {}
         self._lending = Lending(self._looks)
         self._resting: dict[str, _Resting] = {}
+        #: The keys of those that rest by name and by file, and when the first of them is due.
+        self._called: defaultdict[str, set[str]] = defaultdict(set)
+        self._first_due = 0
         self._awake: set[str] = set()
         self._process = surroundings.read()
         self._foreign = Foreign()
@@ -130,18 +134,8 @@ class State:
         With no `files` all are, and now and then. Return what changed in them while they rested;
         what will have changed from now on the next call of `changed` tells.
         """
-        lenders = self._lending.lenders()
         now = self._grouping.comparisons
-        woken = {
-            key
-            for key, one in self._resting.items()
-            if files is None
-            or one.file in files
-            or one.name in asked
-            or one.name in lenders
-            or one.due <= now
-        }
-        woken -= self._awake
+        woken = ({*self._resting} if files is None else self._woken(files, asked)) - self._awake
         self._awake |= woken
         found: list[Late] = []
         late = sorted(key for key in woken if self._resting[key].compared < now)
@@ -155,15 +149,31 @@ class State:
                 self._rest_no_more(key)
         return found
 
+    def _woken(self, files: Set[str], asked: Set[str]) -> set[str]:
+        """Return which modules that rest are of these files or names, or lend, or are due."""
+        called = self._called.keys()
+        names = (called & files) | (called & asked) | (called & self._lending.lenders())
+        woken = set[str]().union(*(self._called[name] for name in names))
+        if self._first_due <= (now := self._grouping.comparisons):
+            woken |= {key for key, one in self._resting.items() if one.due <= now}
+            later = (one.due for one in self._resting.values() if one.due > now)
+            self._first_due = min(later, default=sys.maxsize)
+        return woken
+
     def _note_compared(self, key: str) -> None:
         """Note that a module that rests was compared, and when it is once more, now and then."""
         compared = self._grouping.comparisons
         due = compared + min(max(compared, 1), _NOW_AND_THEN)
-        self._resting[key] = _Resting(name_in(key), file_in(key), compared, due)
+        one = self._resting[key] = _Resting(name_in(key), file_in(key), compared, due)
+        self._first_due = min(self._first_due, due)
+        for called in (one.name, one.file):
+            self._called[called].add(key)
 
     def _rest_no_more(self, key: str) -> None:
         """Compare a module each time that changed while it rested: it is not by itself."""
-        del self._resting[key]
+        one = self._resting.pop(key)
+        for called in (one.name, one.file):
+            self._called[called].discard(key)
         self._awake.discard(key)
         self._grouping.take_back()
 

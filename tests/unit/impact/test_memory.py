@@ -34,7 +34,7 @@ def test_each_change_of_a_dict_is_told(
     dicts: list[dict[str, object]] = [{"a": object()}, {}]
     with pytest.MonkeyPatch.context() as patch:
         if not numbered:
-            patch.setattr(memory, "_DICTS_HAVE_VERSIONS", False)
+            patch.setattr(memory, "DICTS_HAVE_VERSIONS", False)
         versions = Versions(dicts)
     assert not versions.changed()
     for place, change in changes:

@@ -179,12 +179,17 @@ CHANGES = [
 ]
 
 
+@pytest.mark.parametrize("quiet", [1, 5])
 @pytest.mark.parametrize(("code", "name"), CHANGES)
 def test_a_change_is_seen_by_its_name(
-    module: ModuleType, state: State, code: str, name: str
+    module: ModuleType, state: State, code: str, name: str, quiet: int
 ) -> None:
-    """Code that ran in the module left something: the name that leads to it is told, once."""
-    assert state.changed() == {}
+    """Code that ran in the module left something: the name that leads to it is told, once.
+
+    However long nothing had changed before.
+    """
+    for _ in range(quiet):
+        assert state.changed() == {}
     exec(code, {"module": module})
     assert name in names(state)
     assert state.changed() == {}
@@ -625,6 +630,16 @@ def test_a_module_that_has_changed_before_shows_each_change(
     exec(code, {"module": module})
     assert name in names(state)
     assert state.changed() == {}
+
+
+def test_what_was_put_back_is_no_change(module: ModuleType, state: State) -> None:
+    """However often, and what changes then is told."""
+    for _ in range(40):
+        before, module.__dict__["lazy"] = module.__dict__["lazy"], object()
+        module.__dict__["lazy"] = before
+        assert state.changed() == {}
+    module.__dict__["lazy"] = object()
+    assert names(state) == {"lazy"}
 
 
 def test_what_changes_often_is_told_each_time(module: ModuleType, state: State) -> None:
