@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -10,13 +11,15 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from paceline.impact import grouping
 from paceline.impact.pulse import Pulse
 from paceline.impact.reach import Explorer
-from paceline.impact.reached import Look
+from paceline.impact.reached import Label, Look
 from paceline.impact.roots import of_module
+from paceline.impact.state import State
 from paceline.impact.words import IS_KNOWN
 
 pytestmark = pytest.mark.skipif(
@@ -168,13 +171,18 @@ CHANGES = [
 ]  # fmt: skip
 
 
+def new_module(file: str) -> ModuleType:
+    """Return a module of TEXT."""
+    made = ModuleType("quiet_module")
+    made.__file__ = file
+    exec(compile(TEXT, file, "exec"), made.__dict__)
+    return made
+
+
 @pytest.fixture
 def module(tmp_path: Path) -> Iterator[ModuleType]:
-    file = tmp_path / "quiet_module.py"
-    made = ModuleType("quiet_module")
-    made.__file__ = str(file)
+    made = new_module(str(tmp_path / "quiet_module.py"))
     sys.modules["quiet_module"] = made
-    exec(compile(TEXT, str(file), "exec"), made.__dict__)
     yield made
     del sys.modules["quiet_module"]
 
@@ -298,3 +306,44 @@ def test_no_change_is_kept_from_view(value: Any, data: st.DataObject) -> None:
         data.draw(st.sampled_from(changes(container)))()
     if pulse.is_steady():
         assert look.still_holds([module.__dict__])
+
+
+#: What leaves all as it was, or puts it back.
+LOOKS = [
+    "value", "thing.method()", "value, value_ = None, value; value = value_; del value_",
+    "Thing.shared, shared_ = 1, Thing.shared; Thing.shared = shared_; del shared_",
+    "items.append(1); items.pop()", "found['x'] = 1; del found['x']", "thing.x = 1; del thing.x",
+    "row.append(1); row.pop()", "members.add('x'); members.remove('x')",
+]  # fmt: skip
+
+
+class Deaf(Pulse):
+    """Tells of nothing, so that all is compared each time."""
+
+    def is_steady(self) -> bool:
+        """Return what makes the caller compare all."""
+        return False
+
+
+def told(state: State, pulse: type[Pulse]) -> set[Label]:
+    """Return what has changed, by that kind of pulse."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grouping, "Pulse", pulse)
+        return set(state.changed())
+
+
+@settings(deadline=None, max_examples=40)
+@given(steps=st.lists(st.sampled_from(CHANGES + LOOKS), max_size=15))
+def test_the_same_is_told_with_words_and_without(steps: list[str]) -> None:
+    """After each step, whatever was changed or put back before, and how long ago."""
+    with pytest.MonkeyPatch.context() as patch:
+        made = new_module("quiet_module.py")
+        patch.setitem(sys.modules, "quiet_module", made)
+        hearing, deaf = (State(lambda path: path == made.__file__) for _ in range(2))
+        for state in (hearing, deaf):
+            state.add(made)
+        for step in [*LOOKS[:2], *steps]:
+            with contextlib.suppress(Exception):  # done before, or what it needs is gone
+                exec(step, made.__dict__)
+            assert told(hearing, Pulse) == told(deaf, Deaf)
+            assert told(hearing, Pulse) == told(deaf, Deaf) == set()
