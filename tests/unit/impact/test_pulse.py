@@ -160,7 +160,7 @@ CHANGES = [
     "Thing.method.calls = 1", "Thing.new = 1", "del Thing.shared", "plain.calls = 1",
     "plain.__dict__ = {'calls': 1}", "with_default(1)", "with_default.__defaults__ = ([1],)",
     "with_attribute.calls['a'] = 1", "with_attribute.calls = 1", "count()", "cached(3)",
-    "cached(1).append(1)", "cached.cache_clear()", "cached.calls = 1", "lock.acquire()",
+    "cached(1).append(1)", "cached.cache_clear()", "cached.calls = 1", "lock.acquire(blocking=False)",
     "Deriving.__bases__ = (Third,)", "of_dict['a'].append(1)", "of_dict['b'] = 1",
     "of_dict.first = 1", "of_list.append(1)", "of_list[0] = 1", "of_list[0].append(1)",
     "of_list.first = 1", "source.random()", "source.seed(2)",
