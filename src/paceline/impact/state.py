@@ -156,8 +156,9 @@ class State:
         woken = set[str]().union(*(self._called[name] for name in names))
         if self._first_due <= (now := self._grouping.comparisons):
             woken |= {key for key, one in self._resting.items() if one.due <= now}
-            later = (one.due for one in self._resting.values() if one.due > now)
-            self._first_due = min(later, default=sys.maxsize)
+            # Those that are not there now stay due.
+            every = (one.due for one in self._resting.values())
+            self._first_due = min(every, default=sys.maxsize)
         return woken
 
     def _note_compared(self, key: str) -> None:

@@ -164,14 +164,19 @@ def _nothing(_: int) -> Iterator[Words]:
 #: them. A dict has the number of its last change in its own words.
 _APART: Final[dict[type | None, Callable[[int], Iterator[Words]]]] = {
     **dict.fromkeys(
-        (object, dict, OrderedDict, defaultdict, SimpleNamespace, partial, property), _nothing
+        (
+            object, dict, OrderedDict, defaultdict, SimpleNamespace, partial, property,
+            str, float, frozenset,  # what is in these never changes
+        ),
+        _nothing,
     ),
     list: _items,
     set: _members,
     deque: _blocks,
-}
-#: What is in objects of these never changes, but for attributes of those that derive from them.
-_VALUES: Final[frozenset[type | None]] = frozenset((int, float, str, bytes, tuple, frozenset))
+}  # fmt: skip
+#: What is in objects of these never changes, and has no fixed size: what derives from them has
+#: attributes, but no slots.
+_VALUES: Final[frozenset[type | None]] = frozenset((int, bytes, tuple))
 
 
 def _words_of_object(kind: type, place: int) -> list[Words]:

@@ -67,6 +67,14 @@ class Level(enum.IntEnum):
     HIGH = 2
 
 
+class Text(str):
+    __slots__ = ("kept",)
+
+
+class Frozen(frozenset):
+    pass
+
+
 class Listed(list):
     pass
 
@@ -140,6 +148,9 @@ logger = logging.Logger("quiet")
 space = types.SimpleNamespace(first=[])
 partly = functools.partial(print, [1], kept=[])
 level = Level.LOW
+text = Text("a")
+text.kept = "first"
+of_frozen = Frozen([1])
 of_dict = Named(a=[])
 of_list = Listed([[]])
 bound = thing.method
@@ -168,6 +179,7 @@ CHANGES = [
     "happened.set()", "next(ids)", "logger.setLevel(10)", "logger.handlers.append(1)",
     "logger.propagate = False", "space.second = 1", "space.first.append(1)",
     "partly.args[0].append(1)", "partly.keywords['kept'].append(1)", "partly.first = 1",
+    "text.kept = 1", "del text.kept", "of_frozen.kept = []",
     "level.seen = 1", "Level.HIGH.seen = []",
 ]  # fmt: skip
 
