@@ -470,20 +470,24 @@ BETWEEN = {
 
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_coverage_of_what_runs_between_the_phases_of_a_test(tmp_path: Path, workers: str) -> None:
-    """The recording pauses there for pytest's own code only: branch coverage is the same."""
+    """The recording pauses there for pytest's own code only: branch coverage is the same.
+
+    So it does where Python cannot suspend tracing, as up to 3.10, and the tracer is taken away.
+    """
     project = Project(tmp_path / "work")
-    project.write(BETWEEN)
+    without = "from paceline.impact import suspending\n\nsuspending.IS_KNOWN = False\n"
+    project.write({**BETWEEN, "without.py": without})
     coverage = ("--cov=.", "--cov-branch", "--cov-report=json:cov.json")
     options = ("-m", "pytest", "-q", "-n", workers, "--junitxml=report.xml", *coverage)
     env = {"COVERAGE_CORE": "ctrace", "COVERAGE_FILE": str(project.root / ".coverage")}
     files = []
-    for further in ((), ("--impact",)):
+    for further in ((), ("--impact",), ("--impact", "--impact-noselect", "-p", "without")):
         done = project.python(*options, *further, env=env)
         assert done.exit_code == 0, done.output
         data = json.loads((project.root / "cov.json").read_text(encoding="utf-8"))
         files.append({name: file["executed_branches"] for name, file in data["files"].items()})
         (project.root / "cov.json").unlink()
-    assert files[0] == files[1]
+    assert files[0] == files[1] == files[2]
     assert len(files[0]["app.py"]) >= 6
 
 

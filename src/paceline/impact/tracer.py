@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Any, Final
 
 from paceline.errors import MissingTool
+from paceline.impact import suspending
 from paceline.impact.libraries import Libraries
 from paceline.impact.recorder import Recorder, Segment
 from paceline.impact.scope import PACKAGE
@@ -71,8 +72,8 @@ class Tracer:
         self._collector: Any = None
         self._measured = False
         self._is_aside = False
-        #: The tracer that was paused, and whether Python collected garbage before.
-        self._paused: Any = None
+        #: The tracers that were stopped, and whether Python collected garbage before.
+        self._stopped: list[Any] = []
         self._collecting = False
         self._accepted: dict[str, bool] = {}
         #: What the project's own measurement wants back: of each file what was taken from it.
@@ -140,27 +141,15 @@ class Tracer:
     @contextmanager
     def aside(self) -> Iterator[None]:
         """Do not trace in this block, which is our own work and would run at half the speed."""
-        # Each tracer can be stopped in its own thread only.
+        # A tracer can be stopped, and a thread suspended, in its own thread only.
         if self._is_aside or threading.current_thread() is not threading.main_thread():
             yield
             return
-        self._is_aside = True
-        # The first one is the main thread's. Begun again after the measurement has ended, it would
-        # go on for nobody.
-        tracers = self._collector.tracers[:1] if self._is_active() else []
-        # Nor may the project's finalisers run here, where nobody would see them.
-        collecting = gc.isenabled()
-        gc.disable()
-        for tracer in tracers:
-            tracer.stop()
+        self._suspend()
         try:
             yield
         finally:
-            self._is_aside = False
-            for tracer in tracers:
-                tracer.start()
-            if collecting:
-                gc.enable()
+            self._go_on()
 
     def pause(self) -> bool:
         """Stop tracing until `resume` is called, one function call deep as here.
@@ -175,19 +164,35 @@ class Tracer:
             or threading.current_thread() is not threading.main_thread()
         ):
             return False
-        self._is_aside = True
-        self._collecting = gc.isenabled()
-        gc.disable()
-        self._paused = self._collector.tracers[0]
-        self._paused.stop()
+        self._suspend()
         return True
 
     def resume(self) -> None:
         """Go on after a pause."""
+        self._go_on()
+
+    def _suspend(self) -> None:
+        self._is_aside = True
+        # Nor may the project's finalisers run now, where nobody would see them.
+        self._collecting = gc.isenabled()
+        gc.disable()
+        if suspending.IS_KNOWN:
+            suspending.suspend()
+            return
+        # The first one is the main thread's. Begun again after the measurement has ended, it would
+        # go on for nobody.
+        self._stopped = self._collector.tracers[:1] if self._is_active() else []
+        for tracer in self._stopped:
+            tracer.stop()
+
+    def _go_on(self) -> None:
         self._is_aside = False
         if self._collecting:
             gc.enable()
-        self._paused.start()
+        if suspending.IS_KNOWN:
+            suspending.go_on()
+        for tracer in self._stopped:
+            tracer.start()
 
     def untraced(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return what calls `function` of a test tool aside, unless its file is measured.
