@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
+from functools import cache
 
 from paceline.impact.links import import_places, own_parts, reachable
 from paceline.impact.nodes import Node
@@ -75,6 +76,7 @@ def link_state(one: Recording, start: int, nodes: list[Node]) -> None:
     modules = _link_to_modules(range(start, start + len(one.segments)), nodes)
     #: What code that was left behind mentions: whoever uses that state may run it.
     left: set[str] = set()
+    asked = _asked(one, submodules)
     changes = sorted(one.changes, key=lambda change: change.order)[::-1]
     imports = sorted((order, start + place) for place, order in one.imports.items())[::-1]
 
@@ -93,7 +95,7 @@ def link_state(one: Recording, start: int, nodes: list[Node]) -> None:
         go_on(test.order)
         place = start + test.segment
         reached = reachable([place], segments, by_path)
-        names = _mentioned(place, segments)
+        names = _mentioned(place, segments, asked)
         for name in names & submodules.keys():
             nodes[place].imports |= {
                 path
@@ -172,10 +174,23 @@ def process_names(needs: Iterable[NeedRecord]) -> set[str]:
     return {names[need.need] or need.name for need in needs if need.need in names}
 
 
-def _mentioned(place: int, nodes: Mapping[int, Node]) -> set[str]:
+def _asked(one: Recording, submodules: Collection[str]) -> Callable[[frozenset[str]], Set[str]]:
+    """Return what takes of names those that matter here: each set once, as most tests share them.
+
+    What code mentions that was generated, or left behind, counts apart.
+    """
+    labels = (label for change in one.changes for label in change.labels)
+    asked = frozenset().union(*labels, submodules, (_SUBCLASSES, "modules"))
+    return cache(asked.intersection)
+
+
+def _mentioned(
+    place: int, nodes: Mapping[int, Node], asked: Callable[[frozenset[str]], Set[str]]
+) -> set[str]:
+    """Return which of the names that are asked for the code of a test mentions."""
     names: set[str] = set()
     for part in own_parts(place, nodes):
-        names.update(*part.mentions, process_names(part.needs))
+        names.update(*map(asked, part.mentions), process_names(part.needs))
         if part.modules or part.missing:
             names.add(SEARCH_FOLDERS)
     return names

@@ -239,17 +239,14 @@ class Tracer:
         self._own = None
 
     def _empty(self, segment: Segment) -> None:
-        taken: list[tuple[str, frozenset[object]]] = []
+        filled = [(name, seen) for name, seen in list(self._collector.data.items()) if seen]
+        sets = [seen for _, seen in filled]
         # Without coverage's lock, which its tracer asks for as a function of a traced file begins:
-        # that of a signal handler or finaliser would begin here and wait for ever. So each step is
-        # one of C; what is traced between two of them is left for the next time.
-        for name, seen in list(self._collector.data.items()):
-            if seen:
-                found = frozenset(seen)
-                taken.append((name, found))
-                # Emptied in place: frames still hold these sets (coverage, _clear_data).
-                seen.difference_update(found)
-        for name, seen in taken:
+        # that of a signal handler or finaliser would begin here and wait for ever. So it is all
+        # one call in C, in which nothing is traced between the copy of a set and its end. Emptied
+        # in place: frames still hold these sets (coverage, _clear_data).
+        taken = [*zip(map(frozenset, sets), map(set.clear, sets), strict=True)]
+        for (name, _), (seen, _) in zip(filled, taken, strict=True):
             measured = self._measured and self._accepted.get(name, True)
             if name in self._libraries:
                 lines = {abs(line) for item in seen for line in unpack(item)}

@@ -47,7 +47,8 @@ Told = tuple[list[Words], list[Words]]
 #: More bytes are not read at once.
 MOST: Final = 1 << 19
 
-_Word: Final = c_char * ADDRESS_BYTES
+#: All memory: a part of it is read where it is, and only when it is asked for.
+_MEMORY: Final = memoryview((c_char * sys.maxsize).from_address(0))
 _HEAD: Final = object.__basicsize__
 _TYPE_AT: Final = _HEAD - ADDRESS_BYTES
 #: Read without asking the class's own class, which may answer anything.
@@ -92,15 +93,19 @@ def placed(objects: Sequence[Any]) -> Iterator[tuple[Any, int]]:
 def _at(place: int, size: int) -> Words:
     if size > MOST:
         raise CannotTell
-    return (c_char * size).from_address(place)
+    return _MEMORY[place : place + size]
 
 
 def _number(place: int) -> int:
-    return int.from_bytes(_Word.from_address(place), sys.byteorder)
+    return int.from_bytes(_word(place), sys.byteorder)
+
+
+def _word(place: int) -> Words:
+    return _MEMORY[place : place + ADDRESS_BYTES]
 
 
 def _version(place: int) -> Words:
-    return _Word.from_address(place + VERSION_AT)
+    return _word(place + VERSION_AT)
 
 
 def versions(*dicts: dict[Any, Any]) -> list[Words]:
@@ -121,7 +126,7 @@ def words_of(value: Any, place: int, bases: dict[type, type | None]) -> Told:
     if kind in _IN_PLACE:
         return [_at(place + _HEAD, _IN_PLACE[kind])], []
     if issubclass(kind, type):
-        return [_Word.from_address(place + offset) for offset in _BASES_AT], []
+        return [_word(place + offset) for offset in _BASES_AT], []
     if kind not in bases:
         bases[kind] = _base_in_c(kind)
     base = bases[kind]
@@ -195,13 +200,13 @@ def _words_of_object(kind: type, place: int) -> list[Words]:
 
 def _words_of_value(value: Any, base: Any, place: int) -> list[Words]:
     """Return the words of an object that only its attributes can change, and its class."""
-    own = [_Word.from_address(place + _TYPE_AT), *_words_before(type(value), place)]
+    own = [_word(place + _TYPE_AT), *_words_before(type(value), place)]
     if len(own) == 1 and _dict_at(type(value)):  # after what it is, as long as that may be
         end = -(-base.__sizeof__(value) // ADDRESS_BYTES) + 2
         at = _where(place, object.__getattribute__(value, "__dict__"), end * ADDRESS_BYTES)
         if at < 0:
             raise CannotTell
-        own.append(_Word.from_address(place + at))
+        own.append(_word(place + at))
     return own
 
 
@@ -215,14 +220,14 @@ def _words_before(kind: type, place: int) -> list[Words]:
         return []
     if _number(place - 32) if sys.version_info < (3, 12) else _number(place - 24) & 1:
         raise CannotTell
-    return [_Word.from_address(place - 24)]
+    return [_word(place - 24)]
 
 
 def words_of_cache(function: Any) -> Told:
     """Return the words of a function with a cache: of its dicts, of which one is the cache."""
     (place,) = addresses(identities([function]))
     dicts = [one for one in get_referents(function) if type(one) is dict]
-    return [_Word.from_address(place + CACHE.__dictoffset__)], versions(*dicts)
+    return [_word(place + CACHE.__dictoffset__)], versions(*dicts)
 
 
 def words_read(reader: Reader, value: Any, place: int) -> Told:
@@ -230,7 +235,7 @@ def words_read(reader: Reader, value: Any, place: int) -> Told:
     kind = type(value)
     if kind is FunctionType and reader in _OF_FUNCTIONS:
         kept = _number(place + _ATTRIBUTES_AT)
-        return [_Word.from_address(place + _ATTRIBUTES_AT)], [_version(kept)] if kept else []
+        return [_word(place + _ATTRIBUTES_AT)], [_version(kept)] if kept else []
     if kind is dict:
         return [_version(place)], []
     if READERS.get(kind) is reader and kind in _READ_IN_PLACE:
